@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backfill.errors import PreflightError
 from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
-from backfill.notebook.process_limits import widen_limits
 from backfill.notebook.relay import socket_folder
 
 KERNEL_NAME = "python3"
@@ -123,7 +125,7 @@ def kernel_ahead() -> Iterator[Kernel]:
 
     The block loads what it needs meanwhile, and so does without pandas.
     """
-    widen_limits()
+    _widen_limits()
     kernel = Kernel()
     try:
         with seldom_collected():
@@ -132,3 +134,53 @@ def kernel_ahead() -> Iterator[Kernel]:
             yield kernel
     finally:
         kernel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What the system lets a process have of something."""
+
+    number: int
+    least: int  # with which a small run works
+    enough: int
+    says: str
+    mend: str
+
+
+_LIMITS = (
+    _Limit(
+        resource.RLIMIT_NOFILE,
+        128,
+        1024,
+        "have {:,} files open at once; a run needs {:,}",
+        "ulimit -n 1024",
+    ),
+    _Limit(
+        resource.RLIMIT_AS,
+        2_000_000_000,
+        4_000_000_000,
+        "use {:,} bytes of addresses; a run needs {:,} and more",
+        "ulimit -v unlimited",
+    ),
+)
+
+
+def _widen_limits() -> None:
+    """Raise the limits of this process, and of those that it starts, to what a run needs.
+
+    Raises `PreflightError` that names the mend where the system does not let it.
+    """
+    for limit in _LIMITS:
+        soft, hard = resource.getrlimit(limit.number)
+        if _is_less(soft, limit.enough):
+            soft = hard if _is_less(hard, limit.enough) else limit.enough
+            resource.setrlimit(limit.number, (soft, hard))
+        if _is_less(soft, limit.least):
+            raise PreflightError(
+                f"This process may {limit.says.format(soft, limit.least)}. Mend, in the shell or "
+                f"service that starts it: {limit.mend}"
+            )
+
+
+def _is_less(limit: int, than: int) -> bool:
+    return limit != resource.RLIM_INFINITY and (than == resource.RLIM_INFINITY or limit < than)
