@@ -56,11 +56,6 @@ def headline(facts: RunFacts) -> list[Line]:
     ]
 
 
-def trouble(facts: RunFacts) -> str:
-    """Return why the run stopped, empty where it did not."""
-    return " ".join((facts.error or "; ".join(facts.problems)).split())
-
-
 def _changed(facts: RunFacts) -> str:
     if facts.status == _BROKEN:
         return "not known: a file of this folder can not be read."

@@ -77,8 +77,9 @@ class RunFacts:
         return [str(member) for member in members] if isinstance(members, list) else None
 
     @property
-    def error(self) -> str:
-        return str(self.summary.get("error") or "")
+    def trouble(self) -> str:
+        """Why the run stopped, in one line; empty where it did not."""
+        return " ".join(str(self.summary.get("error") or "; ".join(self.problems)).split())
 
 
 def opened_at(run_id: str) -> str:

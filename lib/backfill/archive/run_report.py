@@ -15,7 +15,7 @@ from typing import Any
 from backfill.archive import evidence
 from backfill.archive.changes_view import changes_view
 from backfill.archive.checkpoint_view import chunks_table, pace_picture
-from backfill.archive.headline import headline, trouble
+from backfill.archive.headline import headline
 from backfill.archive.run_facts import RunFacts, read_checkpoints, read_rows
 from backfill.display.eye import shown
 from backfill.display.pages import NOTHING, Shown, escape, note, table
@@ -88,7 +88,7 @@ def report_sections(
 
 def _glance(facts: RunFacts) -> Shown:
     lines = headline(facts)
-    markup = render("glance.html", lines=lines, trouble=trouble(facts))
+    markup = render("glance.html", lines=lines, trouble=facts.trouble)
     return Shown(markup, "\n".join(map(str, lines)))
 
 

@@ -98,7 +98,7 @@ def _of_folder(facts: RunFacts) -> ListedRun:
     pages = (path.name for pattern in _PAGES for path in sorted(facts.folder.path.glob(pattern)))
     return ListedRun(
         *(facts.run_id, facts.job, facts.status, facts.is_dry_run, facts.reverts),
-        " ".join((facts.error or "; ".join(facts.problems)).split()),
+        facts.trouble,
         "folder",
         str(facts.run.get("database") or ""),
         facts.counts,

@@ -82,6 +82,9 @@ def _show(options: argparse.Namespace, document: dict[str, Any]) -> None:
         print(status_text(document), flush=True)
 
 
+MOST_SCOPES = 20
+
+
 def print_tables(document: Mapping[str, Any]) -> None:
     from backfill.command.status_view import cells_of, shown_pending
 
@@ -91,7 +94,7 @@ def print_tables(document: Mapping[str, Any]) -> None:
         if run["waiting"]:
             console.print(f"{run['run_id']} waits: {run['waiting']}", style="yellow")
     console.print()
-    pending = shown_pending(document["pending"])
+    pending = shown_pending(document["pending"], MOST_SCOPES)
     if isinstance(pending, str):
         console.print(pending)
         return

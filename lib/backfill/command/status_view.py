@@ -27,8 +27,7 @@ from backfill.time_left import rows_per_s
 
 #: A chunk's time is kept in whole milliseconds: of shorter ones no rate can be told.
 _TIMED_MS = 5
-#: So many members of the scope a document has, and a person is shown.
-MOST_SCOPES, SHOWN_SCOPES = 100, 20
+MOST_SCOPES = 100
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
 
@@ -160,13 +159,12 @@ class ShownPending:
     warnings: Sequence[str]
 
 
-def shown_pending(pending: Mapping[str, Any]) -> ShownPending | str:
+def shown_pending(pending: Mapping[str, Any], most: int) -> ShownPending | str:
     """Return the fullest members of the scope, or why nobody knows."""
     counts = pending.get(TABLES.job)
     if counts is None:
         return f"Pending rows are not known: {pending.get('why', '')}"
-    is_long = len(counts) > SHOWN_SCOPES
-    fullest = sorted(counts.items(), key=lambda entry: -entry[1] * is_long)[:SHOWN_SCOPES]
+    fullest = sorted(counts.items(), key=lambda entry: -entry[1] * (len(counts) > most))[:most]
     more = pending[f"{TABLES.job}_scopes"] - len(fullest)
     return ShownPending(
         f"{pending[f'{TABLES.job}_total']:,}",
@@ -192,7 +190,7 @@ def status_text(document: dict[str, Any]) -> str:
         run_line(cells_of(run)) + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
     ] or [f"There are no runs yet. Make a dry run: {next_command(TABLES.job)}"]
-    pending = shown_pending(document["pending"])
+    pending = shown_pending(document["pending"], MOST_SCOPES)
     if isinstance(pending, str):
         return "\n".join([*lines, "", pending])
     lines += ["", f"Pending rows ({pending.heading}):"]
