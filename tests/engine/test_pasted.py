@@ -152,7 +152,7 @@ def test_who_finds_a_run_in_other_hands_is_told_how_to_look_stop_join_or_take_ov
     with monkeypatch.context() as patch, printed_by_an_error(place, "status") as found:
         patch.setattr(lease, "_claim", raising(psycopg.errors.LockNotAvailable()))
         lease.acquire(Ledger(bench.connection), run_id, 60)
-    assert "running" in place.paste(found["status"]).out
+    assert run_id in found["status"] and "running" in place.paste(found["status"]).out
     for look in looks:
         assert "running" in place.paste(look).out
 

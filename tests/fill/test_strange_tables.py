@@ -294,14 +294,34 @@ def test_rows_that_wait_for_one_of_another_chunk_are_told_how_they_are_written(
     assert "would hold what another row" not in capsys.readouterr().err
 
 
+DIVIDED: LiteralString = (
+    "CREATE TABLE berth (id int, place int, pier int, PRIMARY KEY (pier, id){}) PARTITION BY"
+    " LIST (pier)"
+)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        (
+            'CREATE TABLE berth (id int PRIMARY KEY, place int CONSTRAINT "one each" UNIQUE,'
+            " pier int)",
+        ),
+        (
+            DIVIDED.format(""),
+            "CREATE TABLE berth_1 PARTITION OF berth (UNIQUE (place)) FOR VALUES IN (1)",
+        ),
+        (
+            DIVIDED.format(', CONSTRAINT "one %" UNIQUE (pier, place)'),
+            "CREATE TABLE berth_1 PARTITION OF berth FOR VALUES IN (1)",
+        ),
+    ],
+)
 def test_rows_that_swap_their_values_are_written_after_the_statement_that_a_run_names(
-    tables: Tables,
+    tables: Tables, made: tuple[LiteralString, ...]
 ) -> None:
-    tables.make(
-        'CREATE TABLE berth (id int PRIMARY KEY, place int CONSTRAINT "one each" UNIQUE)',
-        "INSERT INTO berth VALUES (1, 1), (2, 2)",
-    )
-    rows = pd.DataFrame({"id": [1, 2], "place": [2, 1]})
+    tables.make(*made, "INSERT INTO berth VALUES (1, 1, 1), (2, 2, 1)")
+    rows = pd.DataFrame({"id": [1, 2], "place": [2, 1], "pier": 1})
 
     with pytest.raises(TooManyRefused) as refused:
         tables.fill(rows, "berth", "place", overwrite=True).apply()
@@ -310,7 +330,7 @@ def test_rows_that_swap_their_values_are_written_after_the_statement_that_a_run_
     tables.connection.execute(mend.encode())
     tables.fill(rows, "berth", "place", overwrite=True).apply()
 
-    assert tables.rows("TABLE berth ORDER BY id") == [(1, 2), (2, 1)]
+    assert tables.rows("SELECT id, place FROM berth ORDER BY id") == [(1, 2), (2, 1)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -65,9 +65,10 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     try:
         return _claim(ledger, run_id, seconds)
     except psycopg.errors.LockNotAvailable:
+        writing = [other["run_id"] for other in _running(ledger.connection, "")]
         raise LeaseHeld(
-            f"Run {run_id} can not start: another run is writing a chunk to the same rows right "
-            "now, and has been for as long as we wait for a lock. See: " + next_command("status")
+            f"Run {run_id} can not start: another run is writing a chunk right now, and has been "
+            f"for as long as we wait for a lock. See: {next_command('status', *writing[:1])}"
         ) from None
 
 
@@ -123,14 +124,18 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
     return Lease(run_id, int(row[0]), seconds) if row else None
 
 
-def _running(connection: Connection) -> list[dict[str, Any]]:
+def _running(
+    connection: Connection, locked: LiteralString = "FOR NO KEY UPDATE"
+) -> list[dict[str, Any]]:
+    """Return the runs that are at work, the newest claim first.
+
+    Not locked FOR UPDATE: the checkpoints of chunks under way refer to these rows.
+    """
     rows = connection.execute(
         "SELECT run_id, scope, lease_holder, lease_expires_at < clock_timestamp(),"
         " greatest(0, ceil(extract(epoch FROM lease_expires_at - clock_timestamp())))::int,"
         " to_char(lease_expires_at AT TIME ZONE 'UTC', 'HH24:MI:SS')"
-        " FROM backfill.run WHERE status = 'running'"
-        # Not FOR UPDATE: the checkpoints of chunks under way refer to these rows.
-        " FOR NO KEY UPDATE"
+        f" FROM backfill.run WHERE status = 'running' ORDER BY lease_expires_at DESC {locked}"
     ).fetchall()
     names = ("run_id", "scope", "holder", "is_expired", "seconds_left", "expires_at")
     return [dict(zip(names, row, strict=True)) for row in rows]
