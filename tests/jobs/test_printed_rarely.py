@@ -54,6 +54,7 @@ OPTIONS = argparse.Namespace(json=False, quiet=False, metrics_file=None)
     "command.executing:_how_to_go_on resume_command",
     "command.executing:_how_to_go_on status",
     "command.executing:_how_to_close resume_command",
+    "command.executing:_how_to_close status",
     "command.executing:_how_to_close",
     "notebook.offline_page:write_empty_page status",
 )
@@ -74,7 +75,12 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
             },
             "stopped": str(failed_step.stopped("SIGTERM", folder.run_id, step)),
             "killed": executing._how_to_go_on(folder, ended, kept, is_writing=is_writing),
-            "not closed": executing._how_to_close(folder, {"dry_run": not is_writing}, "Mend it"),
+            **{
+                f"not closed, {told}": executing._how_to_close(
+                    folder, told, "Mend it", is_writing=is_writing
+                )
+                for told in ({"dry_run": not is_writing}, {})
+            },
         }
 
     folder = bench.folder(bench.plan().run_id)
@@ -85,8 +91,9 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
         place.paste(command, 0, 3)
     assert (written(bench), bench.status(folder.run_id)) == (0, "planned")
 
+    assert "nothing was written" not in "".join(of(True).values())
     way_on = [command for text in of(True).values() for command in commands_in(text)]
-    assert {command.split()[1] for command in way_on} == {"grants", "apply", "resume"}
+    assert {command.split()[1] for command in way_on} == {"grants", "apply", "resume", "status"}
     assert place.paste(commands_in(way_on[1], "apply")).code == 0
     assert written(bench) == 12
     folder.file("SHA256SUMS").unlink()

@@ -46,13 +46,13 @@ def run_notebook_of(
             signals,
             kernel,
         )
-        summary, is_closed = _close(folder, stem, ended, terminal)
+        is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
+        summary, is_closed = _close(folder, stem, ended, terminal, is_writing=is_writing)
     exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
     terminal(_end_of(summary, int(exit_code)))
     if ended.error and not ended.is_stopped:  # then the way on says it
         terminal.message(ended.error, "error")
     if ended.what:
-        is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
         kept = folder.file(f"{stem}.ipynb")
         terminal.message(_how_to_go_on(folder, ended, kept, is_writing=is_writing), "error")
     terminal.message(f"Evidence: {folder.path}")
@@ -117,7 +117,7 @@ def _get_ready_to_close() -> None:
 
 
 def _close(
-    folder: RunFolder, stem: str, ended: Ended, terminal: Terminal
+    folder: RunFolder, stem: str, ended: Ended, terminal: Terminal, *, is_writing: bool
 ) -> tuple[dict[str, Any], bool]:
     """Add the page to the folder, settle what a dead kernel left, and close it.
 
@@ -128,16 +128,22 @@ def _close(
     try:
         return close_folder(folder, stem, ended), True
     except StorageError as error:
-        terminal.message(f"{error} {_how_to_close(folder, ended.summary, mend_of(error))}", "error")
+        how = _how_to_close(folder, ended.summary, mend_of(error), is_writing=is_writing)
+        terminal.message(f"{error} {how}", "error")
         return {**ended.summary, "run_id": folder.run_id, "evidence": "not closed"}, False
 
 
-def _how_to_close(folder: RunFolder, summary: Mapping[str, Any], mend: str) -> str:
+def _how_to_close(
+    folder: RunFolder, summary: Mapping[str, Any], mend: str, *, is_writing: bool
+) -> str:
     """Return what to do about a folder without its sums: a plan is made again, never applied."""
     from backfill.plans.plan import planned_by
     from backfill.steps.ending import resume_command
 
     if summary.get("dry_run") is False:
         return f"{mend}; to close the run's folder: {resume_command(folder)}"
+    if is_writing:  # the kernel could tell nothing either
+        look = next_command("status", folder.run_id)
+        return f"{mend}, then see what was written, and how to go on: {look}"
     again = next_command(*planned_by(folder))
-    return f"Its plan is not whole and nothing was written. {mend}, then: {again}"
+    return f"Its folder is not whole and nothing was written. {mend}, then: {again}"
