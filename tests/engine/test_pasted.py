@@ -28,6 +28,7 @@ from backfill.records.positions import Positions
 from backfill.rows import image
 from backfill.settings import EngineSettings
 from backfill.steps import approval, running
+from backfill.steps.task import Recomputed
 
 
 @pytest.fixture
@@ -294,6 +295,7 @@ def test_tables_of_ours_that_can_not_be_made_are_made_by_what_the_printed_comman
 @pytest.mark.long
 @pytest.mark.pastes(
     "steps.running:check_fresh new_plan",
+    "steps.running:_check_rules new_plan",
     "steps.running:_check_limit apply",
     "steps.running:_tell_of_types new_plan",
     "steps.ending:Ending._complete status",
@@ -302,6 +304,13 @@ def test_a_plan_that_does_not_fit_any_more_is_made_anew_or_written_over_one_conn
     place: Typed, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.plan().run_id
+    with monkeypatch.context() as patch, printed_by_an_error(place, "utc") as otherwise:
+        patch.setattr(running, "code_digest", lambda: "of today")
+        wrong = Recomputed(1, [(0, "wrong")])
+        patch.setattr("backfill.jobs.utc.kind.recompute", lambda _target, _rows: wrong)
+        bench.apply_with(run_id)
+    assert place.paste(otherwise["utc"]).summary["dry_run"] is True
+
     bench.sql("UPDATE backfill.run SET settings_fingerprint = 'another'")
     stale = place.type("apply", run_id)
     again = place.paste(printed(stale, "utc"))

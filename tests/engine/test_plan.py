@@ -15,6 +15,7 @@ from tests.longer import longer_behind
 from backfill.errors import StalePlan
 from backfill.folder import RunFolder
 from backfill.plans import plan
+from backfill.steps.task import Recomputed
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -148,6 +149,26 @@ def test_an_update_of_the_time_zone_data_hinders_no_revert(
     bench.revert(run_id)
 
     assert bench.table() == before
+
+
+def test_a_plan_of_another_version_is_written_where_this_one_computes_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recompute(_target: object, rows: pa.Table) -> Recomputed:
+        return Recomputed(rows.num_rows, [(2, "wrong")])
+
+    run_id = bench.plan().run_id
+    with monkeypatch.context() as patch:
+        patch.setattr("backfill.jobs.utc.kind.recompute", recompute)
+        patch.setattr("backfill.steps.running.code_digest", lambda: "of today")
+        with pytest.raises(StalePlan, match=r"otherwise: row e03: wrong\. Nothing .* backfill utc"):
+            bench.apply_with(run_id)
+        assert bench.status(run_id) == "planned"
+        patch.undo()
+        patch.setattr("backfill.steps.running.code_digest", lambda: "of today")
+        bench.apply_with(run_id)
+
+    assert bench.status(run_id) == "succeeded"
 
 
 def test_a_run_is_refused_when_its_settings_are_not_those_of_its_row(bench: Bench) -> None:

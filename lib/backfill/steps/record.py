@@ -20,7 +20,7 @@ from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
 from backfill.steps.standing import Applied, planned_counts
-from backfill.versions import versions
+from backfill.versions import code_digest, versions
 
 #: So many entries of a list stand in a command's last line.
 MOST_TOLD = 100
@@ -111,6 +111,7 @@ def write_run_file(
             "plan_id": frozen.plan_id if frozen else None,
             "tzdata_version": computed_by["tzdata"],
             "versions": computed_by,
+            "code": code_digest(),
         },
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.compare_and_set import TableWriter
@@ -18,11 +20,11 @@ from backfill.chunks.patience import Connect, Shared
 from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
-from backfill.errors import LeaseHeld, StalePlan, TooManySkips, UsageError
+from backfill.errors import LeaseHeld, StalePlan, StorageError, TooManySkips, UsageError
 from backfill.folder import RunFolder, runs_dir
 from backfill.next_command import next_command
 from backfill.plans import plan
-from backfill.plans.plan import Plan
+from backfill.plans.plan import RUN_FILE, Plan
 from backfill.politeness.pace import Pace
 from backfill.politeness.polite_pace import PolitePace
 from backfill.politeness.throttle import DEFAULT_LIMITS
@@ -44,10 +46,12 @@ from backfill.steps.first_session import connector, first_session, handing_out
 from backfill.steps.job import Job
 from backfill.steps.kind import JobKind
 from backfill.steps.left_alone import FOUND_LATE, reasons_of
+from backfill.steps.read_back import READ_BACK_ROWS, RECOMPUTED_ROWS
 from backfill.steps.standing import Applied, standing
 from backfill.steps.which_run import row_of
 from backfill.stop import stop_signals
 from backfill.utc.zone_names import tzdata_version
+from backfill.versions import code_digest
 
 
 def stopped_run(
@@ -233,10 +237,32 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
     check_fresh(frozen, row, ledger.connection, work)
     if error := too_many_skips(frozen, work.folder, work.settings):
         raise error
+    if row is None or row.status is RunStatus.PLANNED:
+        _check_rules(work)
     if row is None:
         ledger.register(row_of(frozen))
         return None
     return _ended_status(row, work.reporter)
+
+
+def _check_rules(work: _Work) -> None:
+    """Raise `StalePlan` where another version made the plan, and this one computes otherwise: what
+    could not be proven is not written."""
+    frozen = work.plan
+    with contextlib.suppress(StorageError):
+        if frozen.reverts or work.folder.read_json(RUN_FILE).get("code") == code_digest():
+            return
+    reader = plan.ChunkReader(work.folder, frozen)
+    stride = -(-frozen.rows // RECOMPUTED_ROWS)
+    while reader.remaining:
+        changes = reader.take(0, READ_BACK_ROWS).changes
+        rows = changes.take(pa.array(range(0, changes.num_rows, stride), pa.int64()))
+        for row, wrong in work.kind.recompute(frozen.target, rows).wrong:
+            raise StalePlan(
+                f"Run {frozen.run_id} was planned by another version, and this one computes "
+                f"otherwise: row {rows.column('key')[row]}: {wrong}. Nothing was written. "
+                f"{plan.new_plan(work.folder)}"
+            )
 
 
 def _ended_status(row: RunRow, reporter: Reporter) -> RunStatus | None:
