@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from backfill.ocr import checks
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
-from backfill.ocr.reading import ImageReading, Tail
+from backfill.ocr.reading import Hidden, ImageReading, Tail
 from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
 from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Entry
@@ -44,9 +44,13 @@ def image_of(
     told: Told = NOTHING_TOLD,
     date: DateEvidence | None = FRIDAY,
     flags: tuple[str, ...] = (),
+    hidden: tuple[Hidden, ...] = (),
 ) -> ImageReading:
     words = tuple(word for entry in entries for word in entry.words)
-    return ImageReading("", 400, 800, words, entries, date, farewell, flags, tail, told)
+    flags += tuple(one.doubt for one in hidden)
+    return ImageReading(
+        "", 400, 800, words, entries, date, farewell, flags, tail, told, hidden=hidden
+    )
 
 
 def day_of(

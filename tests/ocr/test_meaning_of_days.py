@@ -9,7 +9,8 @@ from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
 from backfill.ocr.cells import make_cells
-from backfill.ocr.reading import Tail
+from backfill.ocr.reading import Hidden, Tail
+from backfill.ocr.shift import Entry
 from backfill.ocr.totals import Told, find_told
 
 
@@ -140,3 +141,44 @@ def test_a_card_that_a_better_one_of_another_image_replaces_does_not_lack() -> N
     read = day_of([image_of(ends[0], doubted, ends[1]), image_of(ends[0], proven, ends[1])])
 
     assert read.review_reasons == ()
+
+
+MORNING, NOON, EVENING = (
+    pause("07:00", "07:30"),
+    pause("12:00", "12:30"),
+    pause("16:00", "16:30"),
+)
+
+
+@pytest.mark.parametrize("doubt", [checks.COVERED, checks.ROOM_BETWEEN])
+def test_what_one_image_hides_another_settles_that_shows_the_cards_around_it(doubt: str) -> None:
+    hidden = Hidden(doubt, "07:00–07:30", "12:00–12:30")
+    hiding = image_of(MORNING, NOON, hidden=(hidden,))
+    showing = image_of(MORNING, NOON, EVENING, date=None)
+
+    assert day_of([hiding, showing]).review_reasons == ()
+    # Neither one that hides it too, nor one that has only one of the cards around it.
+    both = day_of([hiding, replace(showing, hidden=(hidden,))])
+    assert both.review_reasons == (f"image 1: {doubt}",)
+    apart = day_of([hiding, image_of(NOON, EVENING, date=None)])
+    assert apart.review_reasons == (f"image 1: {doubt}",)
+
+
+@pytest.mark.parametrize(("cards", "tail", "is_held"), [
+    ((NOON, EVENING), Tail.EDGE, False), ((NOON,), Tail.ROOM, False), ((NOON,), Tail.EDGE, True),
+])  # fmt: skip
+def test_what_is_hidden_below_the_last_card_is_shown_by_the_image_that_goes_on_there(
+    cards: tuple[Entry, ...], tail: Tail, is_held: bool
+) -> None:
+    hiding = image_of(MORNING, NOON, hidden=(Hidden(checks.COVERED, "12:00–12:30"),))
+    read = day_of([hiding, image_of(*cards, date=None, tail=tail, farewell=cards[-1].end)])
+
+    assert (f"image 1: {checks.COVERED}" in read.review_reasons) is is_held
+
+
+def test_a_doubt_without_a_place_no_other_image_settles() -> None:
+    hiding = image_of(MORNING, NOON, hidden=(Hidden(checks.ROOM_BETWEEN),))
+
+    read = day_of([hiding, image_of(MORNING, NOON, date=None)])
+
+    assert read.review_reasons == (f"image 1: {checks.ROOM_BETWEEN}",)

@@ -13,6 +13,7 @@ from tests.ocr.screens import dejavu
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
+from backfill.ocr.list_end import uncut
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.reading import Tail
 from backfill.ocr.scene import scene_of
@@ -393,3 +394,64 @@ def test_a_card_beside_a_floating_button_is_seen(look: Look) -> None:
     screen.pen.text((30, screen.y + 20), "15:20", look.ink, font)
 
     assert screen.unseen(buttons=[box]).tail is Tail.EDGE
+
+
+def _cut_below(look: Look, beyond: float) -> Screen:
+    """Return a list, the screen of which ends so many pixels below its last card's box."""
+    screen = _screen(look)
+    screen.image = screen.image.crop((0, 0, WIDTH, int(screen.boxes[-1][1] + beyond)))
+    return screen
+
+
+@pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
+@pytest.mark.parametrize(("beyond", "tail"), [(10, Tail.EDGE), (30, Tail.ROOM)])
+def test_a_box_that_would_be_seen_to_begin_below_the_last_one_is_none(
+    name: str, beyond: float, tail: Tail
+) -> None:
+    """Its text would not be; the boxes stand 12 pixels apart."""
+    screen = _cut_below(LOOKS[name], beyond)
+
+    assert screen.unseen(bottom=screen.image.height).tail is tail
+
+
+@pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
+def test_a_box_that_begins_below_the_last_card_is_one_though_no_text_of_it_is_seen(
+    name: str,
+) -> None:
+    screen = _cut_below(LOOKS[name], 30)
+    top = screen.boxes[-1][1] + 12
+    screen.pen.rectangle((8, top, WIDTH - 8, screen.image.height), fill=screen.look.card)
+
+    assert screen.unseen(bottom=screen.image.height).tail is Tail.EDGE
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("fill", ["", "#d1d4da", "#2b2b2d"])
+def test_a_page_that_changes_its_colour_slowly_goes_on_below_the_list(
+    count: int, fill: str
+) -> None:
+    """Nothing lies there, but for a shape of one colour."""
+    look = LOOKS["boxes on grey"]
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page))
+    for y in range(HEIGHT):
+        screen.pen.line((0, y, WIDTH, y), fill=(225 + y // 60, 245 - y // 50, 250 - y // 60))
+    for card in DAY[:count]:
+        screen.card(*card)
+    if fill:
+        screen.pen.rectangle((0, screen.boxes[-1][1], WIDTH, HEIGHT), fill=fill)
+
+    unseen = screen.unseen()
+
+    assert (COVERED in unseen.flags or unseen.tail is Tail.EDGE) is bool(fill)
+
+
+def test_a_card_below_which_the_list_ends_is_cut_by_no_edge() -> None:
+    cut = [
+        replace(entry, flags=("cut_off",))
+        for entry in read_layout(_screen(LOOKS["bare"]).words).entries
+    ]
+
+    for is_ended in (True, False):
+        flags = [entry.flags for entry in uncut(cut, is_ended=is_ended, is_begun=True)]
+        assert flags == [*[("cut_off",)] * 3, () if is_ended else ("cut_off",)]
+    assert uncut(cut[:1], is_ended=True, is_begun=False) == tuple(cut[:1])

@@ -18,6 +18,7 @@ from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
+from backfill.ocr.list_end import uncut
 from backfill.ocr.looks import (
     ask_second,
     doubtful_bands,
@@ -31,7 +32,7 @@ from backfill.ocr.marks import holds_faint_text, strokes_over, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.reading import ImageReading, SecondCost
+from backfill.ocr.reading import ImageReading, SecondCost, Tail
 from backfill.ocr.scene import scene_of
 from backfill.ocr.set_apart import with_set_apart
 from backfill.ocr.sheet import Sheet, bands_of_sheet, find_sheet, header_bottom, without_bars
@@ -108,16 +109,18 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     unsaid = _without_read(all_bands, bands, rows, view.entries)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
-    marked = with_marks(view.entries, bands, rows, ink, scene.inked, strokes)
+    unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
+    whole = uncut(view.entries, is_ended=unseen.tail != Tail.EDGE, is_begun=view.date is not None)
+    marked = with_marks(whole, bands, rows, ink, scene.inked, strokes)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
         for entry in with_set_apart(marked, scene, sheet.bars)
     )
-    unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
+    hidden = tuple(one for one in unseen.hidden if one.doubt not in view.flags)
     return ImageReading(
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
-        second, view.hours,
+        second, view.hours, hidden,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told
-from backfill.ocr.words import Word
+from backfill.ocr.words import Word, span_of
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "54"
+READER_VERSION = "55"
 
 
 class Tail(StrEnum):
@@ -32,12 +33,24 @@ class SecondCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Where a shape or a blank between two cards, which their times name, may hide another one.
+
+    The name is empty where no card is; of a doubt without a place both are.
+    """
+
+    doubt: str
+    above: str = ""
+    below: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReading:
     """What one image says.
 
     `entries` carry their words and the checks that failed, `flags` are doubts about the image as
-    a whole, `tail` is how the cards end, `hours` are those of a scale beside them. `ocr_ms` and
-    `is_cached` tell how the reading was got and take no part in comparing.
+    a whole, `hidden` where some of them are, `tail` is how the cards end, `hours` are those of a
+    scale beside them. `ocr_ms` and `is_cached` tell how it was got: no part of comparing.
     """
 
     sha256: str
@@ -52,12 +65,32 @@ class ImageReading:
     told: Told = NOTHING_TOLD
     second: SecondCost = SecondCost()
     hours: tuple[str, ...] = ()
+    hidden: tuple[Hidden, ...] = ()
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
+
+    def shows(self, hidden: Hidden) -> bool:
+        """Whether this image shows what another one hides: what follows there, or that nothing."""
+        cards = sorted(self.entries, key=lambda entry: span_of(entry.words)[1])
+        names = [name_of(card) for card in cards] + [""] * (self.tail != Tail.EDGE)
+        if any(
+            (h.above == hidden.above and h.above) or (h.below == hidden.below and h.below)
+            for h in self.hidden
+        ):
+            return False
+        return bool(hidden.above or hidden.below) and any(
+            above == (hidden.above or above) and below == (hidden.below or below)
+            for above, below in itertools.pairwise(names)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values; `reading_of_json` is the way back."""
         return asdict(self)
+
+
+def name_of(card: Entry) -> str:
+    """Return how a card is told from the others of its day."""
+    return f"{card.start}–{card.end}"
 
 
 def reading_of_json(value: dict[str, Any]) -> ImageReading:
@@ -76,6 +109,7 @@ def reading_of_json(value: dict[str, Any]) -> ImageReading:
             "second": SecondCost(**value["second"]),
             "told": Told(**value["told"]),
             "hours": tuple(value["hours"]),
+            "hidden": tuple(Hidden(**hidden) for hidden in value["hidden"]),
         }
     )
 

@@ -227,6 +227,8 @@ def _image_doubts(
         is_shown_before = any(begin[other] < begin[place] for other in meeting[place])
         shown_elsewhere = {CUT_BELOW} if is_shown_after else set[str]()
         shown_elsewhere |= {CUT_ABOVE} if is_shown_before else set()
+        unseen = {h.doubt for h in reading.hidden if not any(o.shows(h) for o in readings)}
+        shown_elsewhere |= {h.doubt for h in reading.hidden} - unseen
         doubts += [(number, flag) for flag in reading.flags if flag not in shown_elsewhere]
         if place and not any(other < place for other in meeting[place]):
             doubts.append((number, IMAGES_DO_NOT_MEET))

@@ -20,10 +20,11 @@ from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.day_names import names_day
-from backfill.ocr.masks import Box, Mask, differs, find_shapes, is_on
+from backfill.ocr.list_end import foot_of, is_ended
+from backfill.ocr.masks import Box, Mask, Piece, Pixels, differs, find_shapes, is_on
 from backfill.ocr.noise import is_all_day, is_of_others
-from backfill.ocr.reading import Tail
-from backfill.ocr.scene import Scene, commonest, is_near, part_behind
+from backfill.ocr.reading import Hidden, Tail, name_of
+from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
 from backfill.ocr.shift import Entry
 from backfill.ocr.view import View
 from backfill.ocr.vocabulary import find_labels
@@ -34,10 +35,11 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Doubts about what an image may hide, and how its cards end."""
+    """Doubts about what an image may hide, and where; and how its cards end."""
 
     flags: tuple[str, ...]
     tail: Tail
+    hidden: tuple[Hidden, ...] = ()
 
 
 def find_unseen(
@@ -62,31 +64,33 @@ def find_unseen(
     ))  # fmt: skip
     # What floats over the right half leaves the text of a card below it to be seen.
     buttons = [box for box in boxes if box[0] > limits.SHRINK * scene.colours.shape[1] / 2]
-    blanks = [_widest_blank(filled, gap) for gap in _gaps(view, spans)]
+    gaps = [_widest_blank(filled, gap) for gap in _gaps(view, spans)]
+    blanks = [bottom - top for top, bottom in gaps]
     # Beside a scale of hours a blank is free time.
-    if view.scale_y is None and _hides_card(entries, spans, blanks, scene.letter_px):
-        flags += (ROOM_BETWEEN,)
-    foot = max(_foot(scene, spans), view.scale_y or 0.0)
+    rooms = _rooms(entries, spans, blanks, scene.letter_px) if view.scale_y is None else []
+    hidden = [_hidden(ROOM_BETWEEN, entries, place) for place in rooms]
+    foot = max(foot_of(scene, spans, view.bottom), view.scale_y or 0.0)
     unit = scene.letter_px
     blank = max(*blanks[1:], limits.CARD_BLANK * unit, 0.0) + limits.NEXT_LINE * unit
     end = view.farewell_y if view.farewell_y is not None else foot + blank
     usual = _usual_colours(scene, view, entries)
     masks = [_differing(scene, view, colour) for colour in usual]
-    covers = _covers(scene, masks)
+    covers = _covers(scene, masks, view)
     grounds = [
         mask
         for at, mask in enumerate(masks)
         if not any(is_near(usual[at], colour) for colour in usual[:at])
     ]
-    if ROOM_BETWEEN not in flags and any(_holds_bars(scene, mask, words) for mask in grounds):
-        flags += (ROOM_BETWEEN,)
+    if any(_holds_bars(scene, mask, words) for mask in grounds):
+        hidden.append(Hidden(ROOM_BETWEEN))
     flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
-    if any(box[1] < end and _is_over_a_card(box, view, entries, spans, words) for box in covers):
-        flags += (COVERED,)
-    is_free = _is_blank(scene, foot, blank, view.bottom, buttons)
-    is_free = is_free and not _ends_at_bar(scene, spans, view)
-    is_ended = view.tail is Tail.FAREWELL or is_free
-    return Unseen(flags, view.tail if is_ended else Tail.EDGE)
+    over = [_place_of(box, view, entries, spans, words) for box in covers if box[1] < end]
+    hidden += [_hidden(COVERED, entries, place) for place in over if place is not None]
+    flags += tuple(dict.fromkeys(one.doubt for one in hidden))
+    # Beside a scale of hours a blank is free time.
+    between = gaps[1:] if view.scale_y is None else ()
+    ends = view.tail is Tail.FAREWELL or is_ended(scene, between, (foot, view.bottom), buttons)
+    return Unseen(flags, view.tail if ends else Tail.EDGE, tuple(hidden))
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -117,11 +121,12 @@ def _gaps(view: View, spans: Sequence[Span]) -> list[Span]:
     return [first, *((upper[1], lower[0]) for upper, lower in itertools.pairwise(spans))]
 
 
-def _hides_card(
+def _rooms(
     entries: Sequence[Entry], spans: Sequence[Span], blanks: Sequence[float], unit: float
-) -> bool:
-    """Whether one blank has room for a card that the cards around it leave time for."""
+) -> list[int]:
+    """Return above which cards a blank has room for one, that the cards around leave time for."""
     lowest = min(bottom - top for top, bottom in spans)
+    found = []
     for place, blank in enumerate(blanks):
         others = [b for at, b in enumerate(blanks[1:], 1) if at != place]
         limit = (
@@ -132,83 +137,28 @@ def _hides_card(
         least = limits.HEADING_BLANK if not place else limits.CARD_BLANK
         has_time = not place or _leaves_time(entries[place - 1], entries[place])
         if has_time and blank >= max(limit, least * unit):
-            return True
-    return False
+            found.append(place)
+    return found
+
+
+def _hidden(doubt: str, entries: Sequence[Entry], place: int) -> Hidden:
+    """Return the doubt about what may be hidden above a card, or below the last."""
+    names = ["", *map(name_of, entries), ""]
+    return Hidden(doubt, names[place], names[place + 1])
 
 
 def _leaves_time(upper: Entry, lower: Entry) -> bool:
     return minutes_of(lower.start) != minutes_of(upper.end) % (24 * 60)
 
 
-def _widest_blank(filled: Sequence[Span], rows: Span) -> float:
+def _widest_blank(filled: Sequence[Span], rows: Span) -> Span:
+    """Return from where to where the widest blank between two rows is."""
     edges = [rows[0]]
     for top, bottom in filled:
         if bottom > rows[0] and top < rows[1]:
             edges += [max(top, rows[0]), min(bottom, rows[1])]
     edges.append(rows[1])
-    return max(edges[at + 1] - edges[at] for at in range(0, len(edges), 2))
-
-
-def _foot(scene: Scene, spans: Sequence[Span]) -> float:
-    """Return where the last card ends, with the pictures that stand on it below its text."""
-    foot = max(bottom for _top, bottom in spans)
-    for _left, top, _right, bottom in scene.inked:
-        if bottom > foot and top - foot < limits.LINES_APART * scene.letter_px:
-            foot = bottom
-    return foot
-
-
-def _is_blank(
-    scene: Scene, foot: float, blank: float, bottom: float, buttons: Sequence[Box]
-) -> bool:
-    """Whether no ink stands so near below a list, but for buttons that float at the right."""
-    is_free = not any(
-        box[1] < foot + blank and box[3] > foot and not any(is_on(box, b) for b in buttons)
-        for box in scene.inked
-    )
-    return is_free and foot + blank < bottom
-
-
-def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
-    """Whether a bar from rim to rim ends the list below its last card, as no rule between cards.
-
-    What begins there may be another app's half of the screen, in the sheet's own colour. A bar is
-    darker or brighter than what lies right above and below it; where one colour ends is none,
-    unless the other is nowhere on the screen above.
-    """
-    height, foot = scene.colours.shape[0], round(spans[-1][1] / limits.SHRINK)
-    first = round(spans[0][0] / limits.SHRINK)
-    last = min(round(view.bottom / limits.SHRINK), round(limits.TAB_MIN * height))
-    rows = scene.colours[first:last].astype(np.int16)
-    if not 0 < foot - first < len(rows):
-        return False
-    usual = np.median(rows, axis=1).astype(np.int16)
-    is_even = (np.abs(rows - usual[:, None]).max(axis=2) <= limits.OTHER_COLOUR).mean(axis=1)
-    own = np.stack((rows[:, 0], rows[:, -1], usual), axis=1)
-    reach = max(1, round(limits.BAR_THICK * scene.letter_px / limits.SHRINK))
-    around = np.pad(own, ((reach, reach), (0, 0), (0, 0)), mode="edge")
-    above, below = around[: len(own)], around[2 * reach :]
-    beyond = np.maximum(np.minimum(above, below) - own, own - np.maximum(above, below))
-    off = np.where(is_even >= limits.RIM_TO_RIM, beyond.max(axis=2).min(axis=1), 0)
-    rules = int(off[: foot - first].max())
-    # A page whose colour changes little by little at its rims is one page.
-    steps = np.abs(own[reach:, :2] - own[:-reach, :2])[max(0, foot - first - reach) :]
-    is_abrupt = bool((steps.max(axis=(1, 2)) > limits.OTHER_COLOUR).any())
-    is_other = is_abrupt and _is_elsewhere(scene, own[-1], foot)
-    if is_other and is_even[-1] >= limits.RIM_TO_RIM:
-        return True
-    # Of one card nobody knows whether it has a rule below it; none is as dark as a bar.
-    least = limits.OTHER_COLOUR if len(spans) > 1 else limits.BAR_CONTRAST
-    return int(off[foot - first :].max()) > max(least, 2 * rules)
-
-
-def _is_elsewhere(scene: Scene, row: npt.NDArray[np.int16], foot: int) -> bool:
-    """Whether a row's colour, the same at both rims, is that of no row above the list's foot."""
-    above = scene.colours[:foot].astype(np.int16)
-    seen = np.concatenate((above[:, 0], above[:, -1], np.median(above, axis=1).astype(np.int16)))
-    return bool((np.abs(seen - row[2]).max(axis=1) > limits.OTHER_COLOUR).all()) and bool(
-        np.abs(row - row[2]).max() <= limits.OTHER_COLOUR
-    )
+    return max(zip(edges[::2], edges[1::2], strict=True), key=lambda blank: blank[1] - blank[0])
 
 
 def _without_messages(
@@ -242,12 +192,13 @@ def _differing(scene: Scene, view: View, colour: npt.NDArray[np.int16]) -> Mask:
     return mask
 
 
-def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Box]:
+def _covers(scene: Scene, masks: Sequence[Mask], view: View) -> list[Box]:
     """Return the box of each wide shape on the list, in pixels.
 
     It has another colour than the sheet and than what lies behind the cards.
     """
     other, px = np.bitwise_and.reduce(masks), float(limits.SHRINK)
+    rows = round(view.top / px), round(view.bottom / px)
     # A line of text that touches the shape is lower, a word of it narrower.
     tall = max(2, round(limits.NEXT_LINE * scene.letter_px / limits.SHRINK))
     wide = max(2, round(limits.COVER_WIDE / 2 * scene.colours.shape[1]))
@@ -259,7 +210,30 @@ def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Box]:
         if shape.width >= limits.COVER_WIDE * scene.colours.shape[1]
         and px * shape.height >= limits.COVER_TALL * scene.letter_px
         and shape.full >= limits.COVER_FULL
+        and not _is_page(scene, shape, *rows)
     ]
+
+
+def _is_page(scene: Scene, shape: Piece, first: int, last: int) -> bool:
+    """Whether a shape between two rows is the page, whose colour changes little by little.
+
+    It begins or ends nowhere abruptly, or changes on its way down to the last row.
+    """
+    columns = scene.colours[:, shape.left : shape.right].astype(np.int16)
+    own = np.median(columns, axis=1).astype(np.int16)
+    steps = np.median(np.abs(np.diff(columns, axis=0)).max(axis=2), axis=1)
+    around = 3  # rows over which a JPEG or a blur may smear an edge
+    is_open = any(
+        steps[row - around : row + around].max() < limits.RULE_CONTRAST
+        for row in (shape.top, shape.bottom)
+        if max(first, 0) + around < row < min(last, len(columns)) - around
+    )
+    upper, lower = (shape.top + shape.bottom) // 2, min(shape.bottom, len(columns)) - around
+    return is_open or (
+        shape.bottom + around >= min(last, len(columns))
+        and difference(own[upper], own[lower]) >= limits.RULE_CONTRAST
+        and steps[upper:lower].max(initial=0) < limits.RULE_CONTRAST
+    )
 
 
 def _holds_bars(scene: Scene, mask: Mask, words: Collection[Word]) -> bool:
@@ -300,36 +274,46 @@ def _usual_colours(
     colours = [commonest(part) for part in parts if part.size]
     spans = [_span(entry.words) for entry in entries]
     between = [
-        commonest(scene.colours[rows])
+        _row_colours(
+            scene.colours[int(upper[1] / limits.SHRINK) + 1 : int(lower[0] / limits.SHRINK)]
+        )
         for upper, lower in itertools.pairwise(spans)
-        if scene.colours[
-            rows := slice(int(upper[1] / limits.SHRINK) + 1, int(lower[0] / limits.SHRINK))
-        ].size
     ]
     alike = [
         colour
-        for at, colour in enumerate(between)
-        if any(is_near(colour, other) for place, other in enumerate(between) if place != at)
+        for at, gap in enumerate(between)
+        for colour in gap
+        if any(is_near(colour, c) for place, o in enumerate(between) if place != at for c in o)
     ]
     return [*colours, *alike]
 
 
-def _is_over_a_card(
+def _row_colours(part: Pixels) -> list[npt.NDArray[np.int16]]:
+    """Return the colours that three rows and more have, each once: of what is between."""
+    found: list[npt.NDArray[np.int16]] = []
+    own = np.median(part, axis=1).astype(np.int16)
+    for above, row, below in zip(own, own[1:], own[2:], strict=False):
+        is_even = max(difference(above, row), difference(row, below)) < limits.RULE_CONTRAST
+        if is_even and not any(is_near(row, colour) for colour in found):
+            found.append(row)
+    return found
+
+
+def _place_of(
     box: Box, view: View, entries: Sequence[Entry], spans: Sequence[Span], words: Collection[Word]
-) -> bool:
-    """Whether a card may lie below a shape: none that was read, and time is left for one.
+) -> int | None:
+    """Return above which card another may lie below a shape, that was not read and has time left.
 
     A day's name heads its cards. Above the first of them, on a screen without a heading, another
     screen shows what is there.
     """
     _left, top, _right, bottom = box
     if view.date is None and bottom <= spans[0][0]:
-        return False
+        return None
     inside = {w for w in words if is_on((w.left, w.top, w.right, w.bottom), box)}
     if names_day(inside) or any(word in inside for entry in entries for word in entry.words):
-        return False
+        return None
     # A shape may touch the last line of the card above it.
-    above = [place for place, span in enumerate(spans) if span[1] <= (top + bottom) / 2]
-    if not above or above[-1] + 1 == len(entries):
-        return True
-    return _leaves_time(entries[above[-1]], entries[above[-1] + 1])
+    place = sum(span[1] <= (top + bottom) / 2 for span in spans)
+    is_amid = 0 < place < len(entries)
+    return None if is_amid and not _leaves_time(entries[place - 1], entries[place]) else place
