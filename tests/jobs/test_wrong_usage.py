@@ -289,3 +289,28 @@ def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
         # 3: the embedded database's own folder, or its socket's, has no room.
         assert ended.returncode in (1, 2, 3) and ended.stderr.strip(), ended.stderr
     assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["utc", "--scheduler", "tcp://a:8786"],
+            "--scheduler here. It is an option of backfill ocr.",
+        ),
+        (
+            ["status", "--keep-days=3"],
+            "no --keep-days here. It is an option of backfill runs.",
+        ),
+        (["status", "--fold", "later"], "no --fold here. It is an option of backfill utc."),
+        (["status", "--apply"], "there is no --apply."),
+    ],
+)
+def test_an_option_that_one_other_command_takes_is_told_as_that_one_s(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(given)
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
