@@ -59,6 +59,7 @@ def test_vector_gives_its_shift(case: dict[str, Any]) -> None:
         ("Anna Kantor Stadservic", "Anna Kantor", "Städservice", "WORK"),
         ("Anna Berg • Trädgård", "Anna Berg", "Trädgård", "WORK"),
         ("Anna Berg • Utbildning", "Anna Berg", "Utbildning", "TRAINING"),
+        ("siv o'brien • Trädgård", "Siv O'Brien", "Trädgård", "WORK"),
     ],
 )
 def test_title_gives_client_label_and_type(
@@ -108,7 +109,10 @@ def test_activity_without_address_has_no_client(title: str, label: str, shift_ty
         ("", "VASTRA FROLUNDA,\nNorra\nVägen 12", ("Norra Vägen", "12", "", "Västra Frölunda")),
         ("Bi11dal", "Kyrkogatan 3I6", ("Kyrkogatan", "316", "", "Billdal")),
         ("", "Sätila, Backvägen 3, lgh 1102", ("Backvägen", "3", "", "Sätila")),
+        ("", "Backvägen 3 lgh 1102, Sätila", ("Backvägen", "3", "", "Sätila")),
         ("", "Hisings Backa, Ekvägen", ("Ekvägen", "", "", "Hisings Backa")),
+        ("", "Ekvägen, Hisings Backa", ("Ekvägen", "", "", "Hisings Backa")),
+        ("", "Lerum allé", ("Lerum Allé", "", "", "")),
         ("Askim", "", ("", "", "", "Askim")),
     ],
 )
