@@ -95,6 +95,9 @@ THROTTLE = (
     said("window", "TIMES", "write at this time of day only, like '22:00-05:00 Europe/Stockholm'"),
     said("critical", "NAME:AMOUNT", _CRITICAL, Kind.TEXTS),
 )
+SCHEDULER = said(
+    "scheduler", "ADDRESS", "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine"
+)
 PLACES = (
     Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
     Parameter(

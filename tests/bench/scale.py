@@ -26,17 +26,18 @@ from tests.cluster.dask_cluster import dask_cluster
 
 from backfill.folder import runs_dir
 from backfill.jobs.ocr.reader import ReaderVersions
+from backfill.jobs.utc.blocks import compute_blocks
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.plans.staging import BATCH_ROWS, Staging
 from backfill.rows.columns import Column, ColumnType
-from backfill.utc.compute import compute_utc
 from backfill.utc.described import Columns, Encoding, Pair, Target, ZoneLink, reading_of
 from backfill.utc.pairs import Policy
 from backfill.utc.zone_choice import ZonePolicy
+from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
-from backfill.workers.executor import Executor, local_executor
+from backfill.workers.executor import Executor, InThisProcess, local_executor
 from backfill_lab.demo.stored import stored_sessions
 
 WORKERS = 2
@@ -72,7 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, dask_cluster(Path(folder), WORKERS) as cluster:
         images = measure_images(cluster.address, options.images, options.rounds)
-    blocks = measure_blocks(options.rows, options.rounds)
+        blocks = measure_blocks(cluster.address, options.rows, options.rounds)
     staged = measure_staging(options.rows)
     figures = {
         "images": images | {"count": options.images},
@@ -116,22 +117,31 @@ def measure_images(address: str, count: int, rounds: int) -> dict[str, Any]:
     return told(seconds, count, "images/s")
 
 
-def measure_blocks(rows: int, rounds: int) -> dict[str, Any]:
-    """Return seconds for computing blocks of rows as the UTC job does, in one process."""
-    say(f"{rows:,} rows in blocks of {BATCH_ROWS:,}, computed, not stored")
+def measure_blocks(address: str, rows: int, rounds: int) -> dict[str, Any]:
+    """Return seconds per place for computing blocks of rows as the UTC job does."""
+    say(f"{rows:,} rows in blocks of {BATCH_ROWS:,}, computed and packed, not stored")
     block = one_block()
 
-    def compute(_executor: Executor) -> None:
-        for _ in range(rows // BATCH_ROWS):
-            assert compute_utc(block, COLUMNS, POLICY).changes.num_rows == BATCH_ROWS
+    def compute(executor: Executor) -> None:
+        count = rows // BATCH_ROWS
+        done = compute_blocks((block for _ in range(count)), COLUMNS, POLICY, executor)
+        assert sum(result.changes.num_rows for result in done) == count * BATCH_ROWS
 
-    return told(interleaved(rounds, {"this process": (here, compute)}), rows, "rows/s")
+    seconds = interleaved(
+        rounds,
+        {
+            "this process": (here, compute),
+            "processes": (processes, compute),
+            "dask": (lambda: open_executor(address, 0, computing_versions), compute),
+        },
+    )
+    return told(seconds, rows, "rows/s")
 
 
 def measure_staging(rows: int) -> dict[str, float]:
     """Return how many rows a second DuckDB reads, and takes as changes: the job's own part."""
     block = one_block()
-    result = compute_utc(block, COLUMNS, POLICY)
+    (result,) = compute_blocks([block], COLUMNS, POLICY, InThisProcess())
     count = max(rows // BATCH_ROWS, 1)
     with tempfile.TemporaryDirectory() as folder:
         staging = Staging(Path(folder) / "bench.duckdb")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from psycopg import sql
 from tests.engine.workshop import Bench, add_noons, load_empty, load_noons, load_traps
 from tests.pages.looking import Page, check_picture, check_tables, pictures
 
@@ -45,11 +46,12 @@ def bars(svg: ET.Element) -> list[ET.Element]:
 def test_pending_rows_are_drawn_by_household_and_month(noons: Bench) -> None:
     add_noons(noons.connection, 40, "hh_north", "n")
 
-    markup, (by_month, *_map) = drawn(noons)
+    markup, (by_month, by_year, *_map) = drawn(noons)
 
     assert texts(by_month)[:4] == ["hh_north", "max 28", "hh_demo", "max 12"]
     assert len(bars(by_month)) == 3  # of June twice, of July once
     assert "Pending rows by household and month (52 rows)" in markup
+    assert "max 52" in texts(by_year)
 
 
 def test_a_date_far_away_does_not_press_the_others_to_the_edge(noons: Bench) -> None:
@@ -138,7 +140,7 @@ def test_nothing_pending_is_said_in_words(bench_from: BenchFrom) -> None:
     markup, found = drawn(bench_from("empty", load_empty))
 
     assert found == []
-    assert "No row is pending." in markup
+    assert "No row is pending, and none is filled." in markup
 
 
 def test_what_duckdb_can_not_read_is_drawn_and_shown_as_it_was_computed(
@@ -177,3 +179,42 @@ def test_a_wall_time_that_is_read_in_a_zone_is_shown_as_it_is_there(
 
     assert "2025-10-26 02:30:00" in markup  # Tokyo's wall clock, which Paris has twice
     assert "2025-10-26 00:30:00Z" in markup
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "value"),
+    [
+        ("timestamptz", "", "2019-12-31 23:30:00Z"),
+        ("timestamp", "", "2019-12-31 23:30:00"),
+        ("bigint", "us", "1577835000000000"),
+        ("numeric(14,3)", "s", "1577835000.250"),
+        ("double precision", "s", "1577835000.25"),
+        ("text", "", "2019-12-31T23:30:00Z"),
+    ],
+)
+def test_what_is_filled_already_is_counted_whatever_holds_it(
+    noons: Bench, tmp_path: Path, kind: str, unit: str, value: str
+) -> None:
+    beyond = {"timestamptz": "infinity", "timestamp": "infinity", "text": "unknown"}
+    noons.sql(
+        sql.SQL(
+            "CREATE TABLE visit (id int PRIMARY KEY, at text, at_z {kind});"
+            " INSERT INTO visit VALUES (1, '01.01.2020 00:30', {value}),"
+            " (2, '02.01.2020 00:30', {value}), (3, '03.01.2020 00:30', {beyond}),"
+            " (4, '04.01.2020 00:30', NULL)"
+        ).format(
+            kind=sql.SQL(kind),  # type: ignore[arg-type]
+            value=sql.Literal(value),
+            beyond=sql.Literal(beyond.get(kind, "7" * 11)),
+        )
+    )
+    spec = tmp_path / "visit.toml"
+    spec.write_text(
+        'table = "visit"\nzone = ["=Europe/Oslo"]\n[[pair]]\nwall = "at"\ntarget = "at_z"\n'
+        'format = "%d.%m.%Y %H:%M"\n' + (f'target_unit = "{unit}"\n' if unit else "")
+    )
+
+    markup, (_months, by_year, *_map) = drawn(noons, table=str(spec), repair=True)
+
+    assert "filled ones of at_z in UTC" in markup
+    assert texts(by_year)[2:4] == ["filled already", "max 2"]

@@ -295,8 +295,8 @@ def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
     ("given", "said"),
     [
         (
-            ["utc", "--scheduler", "tcp://a:8786"],
-            "--scheduler here. It is an option of backfill ocr.",
+            ["utc", "--cache-dir", "readings"],
+            "--cache-dir here. It is an option of backfill ocr.",
         ),
         (
             ["status", "--keep-days=3"],

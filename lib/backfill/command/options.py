@@ -23,7 +23,7 @@ UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
 #: a job takes stands in its entry.
 _OF_THE_ENGINE = {
     "which rows": ("only", "canary"),
-    "how values come about": ("decisions",),
+    "how values come about": ("decisions", "scheduler"),
     "what is too much": ("max_skips", "max_failed", "max_held", "max_refused"),
     "how it is written": (
         *("chunk_size", "chunk_time", "workers", "join", "lock_timeout_ms"),

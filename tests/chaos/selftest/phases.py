@@ -11,7 +11,7 @@ from backfill.which_folder import run_folders
 CHUNK_SIZE = 25
 _PLANNING = {
     "reading": "backfill.plans.extract:PendingRows._read@after",
-    "computing": "backfill.jobs.utc.rows:compute_utc@after",
+    "computing": "backfill.jobs.utc.blocks:compute_utc@after",
     "freezing_changes": "backfill.plans.plan:write_changes@after",
     "freezing_plan": "backfill.plans.plan:freeze@before",
 }

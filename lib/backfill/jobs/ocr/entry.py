@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from backfill.folder import runs_dir
 from backfill.jobs.entry import Entry, Pending, answers_from
 from backfill.parameter import Kind, Parameter, count, flag, one_of, said
-from backfill.parameters import APPLY, COUNT_OR_NO_LIMIT, DECISIONS, ENGINE, MANY, PLACES, THROTTLE
+from backfill.parameters import (
+    APPLY,
+    COUNT_OR_NO_LIMIT,
+    DECISIONS,
+    ENGINE,
+    MANY,
+    PLACES,
+    SCHEDULER,
+    THROTTLE,
+)
 from backfill.regular_file import check_target
 
 if TYPE_CHECKING:
@@ -24,7 +33,6 @@ _ENGINE = "what reads; -alone: no second reader of lines in doubt"
 _SUMMARY = "events of a session that make one summary message"
 _CORRECTIONS = "CSV of corrections: a file, or a run whose doubts were corrected"
 _CACHE = "folder of readings by content; empty = BACKFILL_CACHE_DIR, .cache/ocr beside notebooks/"
-_SCHEDULER = "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine"
 OCR_PARAMETERS: tuple[Parameter, ...] = (
     said("session_id", "ID", "one capture session, or a list", Kind.TEXTS),
     Parameter(
@@ -77,7 +85,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     count("max_failed", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions fail; -1 = no limit"),
     count("max_held", 0, COUNT_OR_NO_LIMIT, "exit 7 when apply holds more back; -1 = no limit"),
     count("workers", 0, (0, 256), "processes that read images; 0 = one for each core"),
-    said("scheduler", "ADDRESS", _SCHEDULER),
+    SCHEDULER,
     said("cache_dir", "DIR", _CACHE, Kind.PATH),
     # One session is one transaction: there is no chunk size to choose.
     *(p for p in ENGINE if p.name not in ("chunk_size", "chunk_time")),
@@ -149,7 +157,7 @@ ENTRY = Entry(
         ),
         "how values come about": (
             *("corrections", "ocr_lang", "ocr_engine", "ocr_default_year", "towns"),
-            *("allow_older", "allow_removals", "accept_review", "cache_dir", "scheduler"),
+            *("allow_older", "allow_removals", "accept_review", "cache_dir"),
         ),
         "messages to people": ("store_notifications", "summary_threshold", "notify_past"),
         "files that it writes": ("output_file", "output_dir"),

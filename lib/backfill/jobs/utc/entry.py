@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.jobs.entry import Entry, Guessed, Pending, PendingCounts, Tables, answers_from
 from backfill.parameter import Kind, Parameter, flag, one_of, said
-from backfill.parameters import APPLY, DECISIONS, ENGINE, PLACES, THROTTLE, WORKERS
+from backfill.parameters import APPLY, DECISIONS, ENGINE, PLACES, SCHEDULER, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
     from backfill.server.postgres import Connection
@@ -40,6 +40,7 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
     DECISIONS,
     said("table", "FILE", "TOML that describes another table", Kind.PATH),
     one_of("order", ("key", "heap"), _ORDER),
+    SCHEDULER,
     *ENGINE,
     WORKERS,
     *THROTTLE,
@@ -63,6 +64,7 @@ def _make(values: Mapping[str, Any]) -> Job:
     from backfill.utc.convert import FoldPolicy, GapPolicy
     from backfill.utc.described import Encoding
     from backfill.utc.doubts import WORDS
+    from backfill.workers.cluster import check_scheduler
 
     answers = answers_from(values, "utc", WORDS)
     task = UtcTask(
@@ -76,6 +78,7 @@ def _make(values: Mapping[str, Any]) -> Job:
             **{name: values[name] for name in _SWITCHES},
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
             answers=answers,
+            scheduler=check_scheduler(values["scheduler"]),
         )
     )
     return Job(task, answers=answers)

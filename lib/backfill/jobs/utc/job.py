@@ -28,6 +28,8 @@ from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task import Preflight
 from backfill.utc.described import OffsetUse
+from backfill.versions import computing_versions
+from backfill.workers.cluster import check_executor
 
 JOB_NAME = "utc"
 MOST_VALUES = 1_664  # of one row, as PostgreSQL is built
@@ -81,6 +83,7 @@ class UtcTask:
             counts,
             (*warnings, *hidden),
             {
+                **self._place(),
                 "table": str(table.relation),
                 "key": ", ".join(column.name for column in table.key.columns),
                 "encoding": ", ".join(
@@ -110,6 +113,13 @@ class UtcTask:
         _check_zones(zoned, chosen)
         households = members_asked(connection, zoned, chosen.households)
         return UtcRows(chosen, zoned, households, tuple(warnings), heirs)
+
+    def _place(self) -> dict[str, str]:
+        """Return which cluster computes, if one does; refuse one that can not."""
+        scheduler = self.chosen.scheduler
+        if not scheduler:
+            return {}
+        return {"computed by": check_executor(scheduler, 1, computing_versions)}
 
 
 def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:

@@ -1,4 +1,5 @@
-"""Count pending rows, which status and check show. Read-only."""
+"""Count rows: pending ones, which status and check show, and filled ones, for the picture of what
+is pending among them. Read-only."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ from backfill.jobs.utc.members import known_households
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.spec_file import load_spec
 from backfill.jobs.utc.table_spec import EVENTS
+from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.rows.spelt import condition
 from backfill.server.catalog import hidden_rows
-from backfill.server.pending import pending_filter
+from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
+from backfill.utc.described import Target
 
 
 def count_pending(
@@ -74,3 +78,39 @@ def pending_of(table: str) -> Callable[[Connection], PendingCounts]:
             raise PreflightError(first_line(error) + other) from error
 
     return count
+
+
+def count_filled(
+    connection: Connection, zoned: ZonedTable, members: Sequence[str] | None
+) -> list[tuple[str, int]]:
+    """Return the number of filled rows by the year in UTC of the first target. Read-only.
+
+    What is no instant, or beyond the calendar, is left out.
+    """
+    table, target = zoned.table, zoned.columns.pairs[0].target
+    where = condition(table.where) if table.where else sql.SQL("true")
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT year::int::text, count(*) FROM (SELECT {year} AS year FROM {table} AS t"
+            " WHERE {scope} AND {where}) AS filled WHERE year BETWEEN 1 AND 9999 GROUP BY year"
+        ).format(
+            year=_year_of(target),
+            table=table.relation.identifier,
+            scope=scope_condition(table, members),
+            where=where,
+        )
+    ).fetchall()
+    return [(str(year), int(count)) for year, count in rows]
+
+
+def _year_of(target: Target) -> sql.Composable:
+    column = sql.Identifier("t", target.column.name)
+    if target.is_text:
+        return sql.SQL("substring({}::text from {})::int").format(column, r"^\s*(\d{4})-?\d")
+    if not target.is_number:
+        return sql.SQL("CASE WHEN isfinite({0}) THEN extract(year FROM {0}) END").format(column)
+    per_second = target.unit.per_second
+    return sql.SQL(
+        "CASE WHEN {0} BETWEEN {1} AND {2}"
+        " THEN extract(year FROM to_timestamp(({0} / {3}::numeric)::float8)) END"
+    ).format(column, -62_135_596_800 * per_second, 253_402_300_799 * per_second, per_second)

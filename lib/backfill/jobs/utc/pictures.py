@@ -14,7 +14,7 @@ from backfill.display.pages import NOTHING, Shown, figure, note, table
 from backfill.jobs.utc.shown_times import walls_in, walls_sql, why, zone_name
 from backfill.plans.staging import Staging, quoted
 from backfill.rows.values import Int64Array
-from backfill.utc.described import Columns
+from backfill.utc.described import Columns, Pair
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
 from backfill.utc.zone_names import is_zone
 
@@ -22,6 +22,7 @@ SHOWN_HOUSEHOLDS = 12
 SHOWN_CHANGES = 16
 SHOWN_NUMBERS = 60
 MOST_COLUMNS = 240  # months of twenty years; beyond that, years
+MOST_YEARS = 60
 AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
 _HALF_HOUR_S = 1_800
 _AROUND_S = AROUND_HALF_HOURS * _HALF_HOUR_S
@@ -33,14 +34,16 @@ _OTHERS = " others\non a scale of their own"
 _LAST_YEAR = 9_998
 
 
-def pending_picture(staging: Staging, columns: Columns, member: str) -> Shown:
-    """Return pending rows by scope and month."""
+def pending_picture(
+    staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]], member: str
+) -> Shown:
+    """Return pending rows by scope and month, and beside them what is filled, by year."""
     first = columns.pairs[0]
     staging.create("pending_months", _MONTHS_SCHEMA)
     staging.append("pending_months", _pending_months(staging, columns))
     months = _of_fullest(staging, member)
     if not months:
-        return note("No row is pending.")
+        return _filled(filled, months, first)
     unit, periods = _periods(months)
     counts: dict[str, dict[str, int]] = {}
     for scope, month, rows in months:
@@ -60,7 +63,9 @@ def pending_picture(staging: Staging, columns: Columns, member: str) -> Shown:
     drawn = sum(part.get(period, 0) for part in counts.values() for period in periods)
     beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
     caption = f"Pending rows by {member} and {unit} ({total:,} rows{beyond})"
-    return figure(svg, caption, _by_month(staging, first.label, total, member))
+    return figure(svg, caption, _by_month(staging, first.label, total, member)) + _filled(
+        filled, months, first
+    )
 
 
 def _pending_months(staging: Staging, columns: Columns) -> pa.Table:
@@ -165,6 +170,37 @@ def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str, member
         f"Of {members:,} ({member}), {most} has the most pending rows ({sum(part.values()):,}); "
         f"its fullest {unit} is {period or 'that of no date'} ({part[period]:,})."
     )
+
+
+def _filled(
+    filled: Sequence[tuple[str, int]], pending: Sequence[tuple[str, str, int]], pair: Pair
+) -> Shown:
+    waiting: dict[str, int] = {}
+    for _scope, month, count in pending:
+        year = str(int(month[:4])) if month else "no date"
+        waiting[year] = waiting.get(year, 0) + count
+    done = dict(filled)
+    years = sorted({*waiting, *done}, key=lambda name: (not name.isdigit(), name.zfill(4)))
+    if not years:
+        return note("No row is pending, and none is filled.")
+    rows = [(year, waiting.get(year, 0), done.get(year, 0)) for year in years]
+    shown = rows[-MOST_YEARS:]
+    svg = strips(
+        "Pending and filled rows by year, before the run",
+        f"{sum(r[1] for r in rows):,} rows are pending, {sum(r[2] for r in rows):,} are filled.",
+        [row[0] for row in shown],
+        [
+            Strip("pending", tuple(row[1] for row in shown)),
+            Strip("filled already", tuple(row[2] for row in shown)),
+        ],
+    )
+    behind = table(
+        f"Rows by year before the run: pending ones of {pair.label}, filled ones of "
+        f"{pair.target.column.name} in UTC ({sum(r[1] + r[2] for r in rows):,} rows)",
+        ["year", "pending", "filled already"],
+        rows,
+    )
+    return figure(svg, "Pending and filled rows by year, before the run", behind)
 
 
 def clock_change_picture(staging: Staging, columns: Columns) -> Shown:

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from backfill.decisions import Answers
 from backfill.display.pages import Shown
+from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_defaults
+from backfill.jobs.utc.pending import count_filled
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
@@ -25,9 +27,11 @@ from backfill.server.database import Database
 from backfill.server.table import Table
 from backfill.steps.chosen import check_all_read, stage_pages
 from backfill.steps.task import Decided, Work
-from backfill.utc.compute import Computed, changes_schema, compute_utc
+from backfill.utc.compute import Computed, changes_schema
 from backfill.utc.described import Columns
 from backfill.utc.series import has_order
+from backfill.versions import computing_versions
+from backfill.workers.cluster import open_executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +163,17 @@ class UtcRows:
         work.counts = count.as_json()
 
     def _computed(self, staging: Staging) -> Iterator[Computed]:
-        """Yield the result of each block of extracted rows.
+        """Yield the result of each block of extracted rows, wherever it is computed.
 
-        In this process: packing a block for another costs more than computing it, and storing it
-        costs more than both (docs/scale.md).
+        Here that is this process: packing a block for another costs more than computing it, and
+        storing it costs more than both (make bench-scale).
         """
         without_answers = replace(self.chosen.policy, answers=Answers())
         order = fold_order(self._blocks(staging), self.columns, without_answers)
-        for rows in self._blocks(staging):
-            yield compute_utc(rows, self.columns, self.chosen.policy, order)
-            del rows  # before more are read
+        with open_executor(self.chosen.scheduler, 1, computing_versions) as executor:
+            yield from compute_blocks(
+                self._blocks(staging), self.columns, self.chosen.policy, executor, order
+            )
 
     def _blocks(self, staging: Staging) -> Iterator[pa.Table]:
         order = self.chosen.order.sql
@@ -180,5 +185,7 @@ class UtcRows:
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return what is pending by household and month, and the rows around clock changes."""
-        pending = pending_picture(staging, self.columns, self.zoned.member)
+        with database.connect(read_only=True) as connection:
+            filled = count_filled(connection, self.zoned, self.members)
+        pending = pending_picture(staging, self.columns, filled, self.zoned.member)
         return pending + clock_change_picture(staging, self.columns)

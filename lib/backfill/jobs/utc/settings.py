@@ -59,6 +59,7 @@ class UtcSettings:
     default_tz_first: bool = False
     accept_years: bool = False
     repair: bool = False
+    scheduler: str = ""  # where, not how values come about: it takes no part in the fingerprint
 
     def __post_init__(self) -> None:
         if self.default_tz is not None and not is_zone(self.default_tz):
