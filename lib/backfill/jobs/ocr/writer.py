@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from operator import attrgetter
+from typing import Any, LiteralString
 
 import pyarrow as pa
 from psycopg import sql
@@ -24,6 +25,11 @@ from backfill.server.session import on_own_path
 from backfill.skips import Skip, SkipReason
 
 _SHOWN_CHARACTERS = 300
+#: Which rows of ours, by their ids, may be taken back.
+_OF_SESSION: LiteralString = "event_id = ANY (%s::uuid[]) AND source_session_id = %s"
+_PENDING: LiteralString = "notification_id = ANY (%s) AND status = 'pending'"
+#: What an event says, in the order in which it is read back.
+_CONTENT = attrgetter("event_type", "old_value_hash", "new_value_hash", "old_value", "new_value")
 _VETO = (
     "the day's snapshot is as it was read, and writing it changed nothing: a policy, a trigger "
     "that returns NULL or a rule keeps it so"
@@ -154,8 +160,10 @@ class SessionWriter:
         inserted = {event.event_id for event in events}
         wanted = [entry for entry in after.notifications if inserted & set(entry.event_ids)]
         notifications = self._insert_notifications(connection, row, wanted)
-        self._delete_events(connection, row, before.events)
-        self._delete_pending(connection, before.notifications)
+        event_ids = [event.event_id for event in before.events]
+        self._delete(connection, "schedule_event", _OF_SESSION, event_ids, row["key"])
+        message_ids = [entry.notification_id for entry in before.notifications]
+        self._delete(connection, "schedule_notification", _PENDING, message_ids)
         done = replace(after, events=events, notifications=notifications)
         return {**row, "after": done.as_struct()}
 
@@ -200,27 +208,13 @@ class SessionWriter:
             if connection.execute(query, _values_of(row, entry) | past).fetchone()
         )
 
-    def _delete_events(
-        self, connection: Connection, row: Mapping[str, Any], events: Sequence[StoredEvent]
+    def _delete(
+        self, connection: Connection, table: str, which: LiteralString, ids: list[str], *more: str
     ) -> None:
-        if events:
-            connection.execute(
-                sql.SQL(
-                    "DELETE FROM {} WHERE event_id = ANY (%s::uuid[]) AND source_session_id = %s"
-                ).format(self._tables["schedule_event"]),
-                [[event.event_id for event in events], row["key"]],
-            )
-
-    def _delete_pending(
-        self, connection: Connection, notifications: Sequence[Notification]
-    ) -> None:
-        if notifications:
-            connection.execute(
-                sql.SQL(
-                    "DELETE FROM {} WHERE notification_id = ANY (%s) AND status = 'pending'"
-                ).format(self._tables["schedule_notification"]),
-                [[entry.notification_id for entry in notifications]],
-            )
+        """Delete rows of a table by their ids, those of the condition `which`."""
+        if ids:
+            query = sql.SQL("DELETE FROM {} WHERE " + which).format(self._tables[table])
+            connection.execute(query, [ids, *more])
 
     def _is_at(
         self, connection: Connection, row: Mapping[str, Any], state: DayState, other: DayState
@@ -268,7 +262,7 @@ class SessionWriter:
             [[event.event_id for event in events], row["key"]],
         ).fetchall()
         stored = {str(entry[0]): tuple(entry[1:]) for entry in rows}
-        return {event.event_id for event in events if stored.get(event.event_id) == _content(event)}
+        return {event.event_id for event in events if stored.get(event.event_id) == _CONTENT(event)}
 
 
 def _values_of(row: Mapping[str, Any], entry: StoredEvent | Notification) -> dict[str, Any]:
@@ -279,16 +273,6 @@ def _values_of(row: Mapping[str, Any], entry: StoredEvent | Notification) -> dic
     }
     day = {"user": int(row["scope"]), "date": row["source"]["schedule_date"]}
     return columns | day | {"session": row["key"]}
-
-
-def _content(event: StoredEvent) -> tuple[Any, ...]:
-    return (
-        event.event_type,
-        event.old_value_hash,
-        event.new_value_hash,
-        event.old_value,
-        event.new_value,
-    )
 
 
 def _drift_detail(present: tuple[str, str] | None) -> str:
