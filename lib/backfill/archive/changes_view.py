@@ -91,12 +91,12 @@ def changes_view(facts: RunFacts, set_on_writing: Mapping[str, str] | None = Non
 
 
 def _table(facts: RunFacts) -> str:
-    return str((facts.plan.get("scope") or {}).get("table") or "")
+    return str(facts.planned("scope").get("table") or "")
 
 
 def _scope_name(facts: RunFacts) -> str:
     """Return what a member of the scope is called: its column, or the skips' file's second."""
-    target = (facts.plan.get("target") or {}).get("table")
+    target = facts.planned("target").get("table")
     scope = target.get("scope") if isinstance(target, Mapping) else None
     if isinstance(scope, list) and scope:
         return str(scope[0])

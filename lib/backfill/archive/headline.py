@@ -126,7 +126,7 @@ def _left_alone(facts: RunFacts) -> str:
 
 
 def _table(facts: RunFacts) -> str:
-    scope = facts.plan.get("scope") or {}
+    scope = facts.planned("scope")
     table = str(scope.get("table") or "not known: there is no plan")
     database = facts.run.get("database") or "a database that the folder does not name"
     return f"{table}, {_members(facts.scope)}in {database}."

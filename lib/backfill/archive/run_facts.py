@@ -69,11 +69,15 @@ class RunFacts:
     def reverts(self) -> str:
         return str(self.summary.get("reverts") or self.plan.get("reverts") or "")
 
+    def planned(self, part: str) -> Mapping[str, Any]:
+        """Return a part of the plan, like `settings`; empty where there is none."""
+        found = self.plan.get(part)
+        return found if isinstance(found, Mapping) else {}
+
     @property
     def scope(self) -> list[str] | None:
         """The members of the scope; None for all."""
-        scope = self.plan.get("scope")
-        members = scope.get("members") if isinstance(scope, Mapping) else None
+        members = self.planned("scope").get("members")
         return [str(member) for member in members] if isinstance(members, list) else None
 
     @property

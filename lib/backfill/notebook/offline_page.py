@@ -47,7 +47,7 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
         run_id=folder.run_id,
         job=facts.job,
         kind=_kind(facts),
-        scope=str((facts.plan.get("scope") or {}).get("table") or "no plan"),
+        scope=str(facts.planned("scope").get("table") or "no plan"),
         status=facts.status,
         sections=sections,
         notebook_name=notebook,

@@ -209,9 +209,9 @@ def differences_of_settings(
 
 
 def _named(kind: JobKind, facts: RunFacts) -> tuple[Mapping[str, Any], ...]:
-    settings = dict(facts.plan.get("settings") or {})
+    settings = dict(facts.planned("settings"))
     decisions = settings.pop("decisions", None) or []
-    is_dated = kind.uses_calendar(facts.plan.get("target") or {})
+    is_dated = kind.uses_calendar(facts.planned("target"))
     return (
         settings,
         {"decisions": decisions},

@@ -184,12 +184,12 @@ class JobKind:
 
     def doubts(self, facts: RunFacts) -> str:
         """Return what was doubtful about a run, in a sentence; empty for nothing."""
-        own = self._part(facts.plan.get("target") or {}, "doubts")
+        own = self._part(facts.planned("target"), "doubts")
         return str(own(facts)) if own else ""
 
     def computed_by(self, facts: RunFacts) -> Mapping[str, Any]:
         """Return what computed a run beside the engine: names, each with what it was."""
-        target = facts.plan.get("target") or {}
+        target = facts.planned("target")
         own = self._part(target, "computed_by")
         return dict(own(target)) if own else {}
 

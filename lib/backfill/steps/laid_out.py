@@ -73,7 +73,7 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, st
 
 def causes_of_any(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
     """Yield what may explain a row of any task, the surest first."""
-    a, b = (facts.plan.get("settings") or {} for facts in (before, after))
+    a, b = (facts.planned("settings") for facts in (before, after))
     yield from causes_of_writing(before, after)
     yield Cause("a.key IS NULL", "it was not among the rows before")
     yield Cause("b.key IS NULL", "it is not among the rows any more")

@@ -182,7 +182,7 @@ class OcrRuns:
     @staticmethod
     def causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
         """Yield what may explain a difference, the surest first."""
-        a, b = (facts.plan.get("settings") or {} for facts in (before, after))
+        a, b = (facts.planned("settings") for facts in (before, after))
         if a.get("selection") != b.get("selection"):
             yield Cause(
                 "(a.key IS NULL OR b.key IS NULL) AND split_part(coalesce(a.key, b.key), ' ', 1)"
@@ -194,9 +194,7 @@ class OcrRuns:
         yield Cause(
             "a.images IS DISTINCT FROM b.images AND a.key = b.key", "the image files differ"
         )
-        readers = [
-            (facts.plan.get("target") or {}).get("reader") or {} for facts in (before, after)
-        ]
+        readers = [facts.planned("target").get("reader") or {} for facts in (before, after)]
         read = changed(*readers).values()
         otherwise = changed(a, b)
         settings = ["decisions of persons"] if otherwise.pop("decisions", "") else []

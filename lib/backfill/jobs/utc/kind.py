@@ -115,7 +115,7 @@ class UtcRuns:
 
     @staticmethod
     def doubts(facts: RunFacts) -> str:
-        summary, settings = facts.summary, facts.plan.get("settings") or {}
+        summary, settings = facts.summary, facts.planned("settings")
         if "folds" not in summary:  # it ended before any was counted
             return ""
         decided = sum(1 for _row in read_rows(facts.folder, USED_FILE))
@@ -131,7 +131,7 @@ class UtcRuns:
     @staticmethod
     def causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
         """Yield what may explain a row, the surest first."""
-        a, b = (facts.plan.get("settings") or {} for facts in (before, after))
+        a, b = (facts.planned("settings") for facts in (before, after))
         otherwise = changed(a, b)
         yield from _of_scope(before, after)
         yield from causes_of_writing(before, after)
