@@ -98,7 +98,7 @@ def test_every_table_has_a_caption_and_headers_and_every_picture_its_text(
 
     check_tables(page)
     assert sum(found["tr"] for found in page.tables) <= 1_000
-    assert len(pictures(markup)) >= 2
+    assert len(pictures(markup)) >= 3
     for picture in pictures(markup):
         check_picture(picture)
     assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
