@@ -50,6 +50,19 @@ def _append(fake: Path, script: str) -> TesseractEngine:
     return TesseractEngine("swe")
 
 
+def test_who_reads_starts_tesseract_for_its_languages_and_its_pictures_alone(fake: Path) -> None:
+    asked = fake.with_name("asked")
+    told = HEAD.replace("\n", f'\necho "$1" >> {asked}\n', 1)
+    fake.write_text(told + "printf 'head\\n' > \"$2.tsv\"\n", encoding="utf-8")
+
+    engine = TesseractEngine("swe")
+    engine.words(_blank(), EngineParams())
+
+    languages, picture = asked.read_text().split()
+    assert (languages, Path(picture).suffix) == ("--list-langs", ".pgm")
+    assert engine.version == "5.3.0"
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [("sv", "swe"), ("swe", "swe"), ("SV", "swe"), ("en", "eng"), ("sv+en", "swe+eng")],

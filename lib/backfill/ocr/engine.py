@@ -115,12 +115,16 @@ class TwoReaders:
 
     def __init__(self, first: Engine, lines: Callable[..., list[str]], version: str) -> None:
         """`lines` is `LineReader.lines` of the second reader."""
-        self._first, self._lines = first, lines
+        self._first, self._lines, self._second = first, lines, version
         self.letters: frozenset[str] = getattr(first, "letters", frozenset())
         self.name = first.name
-        self.version = f"{first.version}+{version}"
         if isinstance(first, PageEngine):
             self.pages = first.pages
+
+    @property
+    def version(self) -> str:
+        """See `Engine.version`."""
+        return f"{self._first.version}+{self._second}"
 
     @property
     def language_hash(self) -> str:

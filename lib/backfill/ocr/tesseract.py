@@ -116,11 +116,17 @@ class TesseractEngine(_Tesseract):
         # Tesseract's own threads cost 3.4 times what one process per core does (OCR.md §5).
         os.environ.setdefault("OMP_THREAD_LIMIT", "1")
         texts = language_data(language)
-        self.version = _version()
         listing = _listing()
         if listing is None:
-            raise PreflightError("Tesseract cannot list its languages; check TESSDATA_PREFIX.")
+            raise PreflightError(
+                f"Tesseract {self.version} cannot list its languages; check TESSDATA_PREFIX."
+            )
         self._data = find_language_data(texts, listing[1], listing[0])
+
+    @functools.cached_property
+    def version(self) -> str:
+        """See `Engine.version`: a start of Tesseract that no worker needs."""
+        return _version()
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
@@ -143,10 +149,12 @@ class TesseractEngine(_Tesseract):
         """Return what Tesseract prints of an image, or of a list of images."""
         tesseract = _pytesseract()
         try:
-            table = tesseract.image_to_data(
+            # What image_to_data calls, which would start Tesseract once more for its version.
+            table = tesseract.run_and_get_output(
                 str(source),
+                extension="tsv",
                 lang=self._data.of(params.script),
-                config=f"--psm {params.page_mode} -c tessedit_do_invert=0",
+                config=f"-c tessedit_create_tsv=1 --psm {params.page_mode} -c tessedit_do_invert=0",
                 timeout=timeout_seconds,
             )
         except UnicodeDecodeError as error:

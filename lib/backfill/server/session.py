@@ -157,7 +157,6 @@ class Session(psycopg.Connection[TupleRow]):
     _is_read_only: bool
     triggers_path: str | None
     _own_path: str | None
-    _settings_queries: dict[tuple[bool, bool], str]  # by `waits` and `plans_once`
     #: Does nobody else get this session of the server? Then it was set up once, for good.
     is_own: bool
     #: May the server have statements by name for one message? None: nobody has looked yet.
@@ -169,7 +168,6 @@ class Session(psycopg.Connection[TupleRow]):
         self._pins, self._is_read_only, self.is_own, self.lends = {}, True, False, None
         self.triggers_path = self._own_path = None
         self._is_on_own_path = False
-        self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
         self._standbys = StandbyWait(self)
         # Letters as they are: to jsonb of a SQL_ASCII database nobody can spell them as numbers.
@@ -181,7 +179,6 @@ class Session(psycopg.Connection[TupleRow]):
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
         """Say what every transaction from now on begins with."""
         self._pins, self._is_read_only = dict(pins), read_only
-        self._settings_queries = {}
 
     def settle(self, name: str) -> None:
         """Where no pooler stands between, be seen under that name also between transactions.
@@ -203,12 +200,10 @@ class Session(psycopg.Connection[TupleRow]):
     def add_pins(self, pins: Mapping[str, str]) -> None:
         """Say what every transaction from now on begins with as well."""
         self._pins = {**self._pins, **pins}
-        self._settings_queries = {}
 
     def drop_pin(self, name: str) -> None:
         """Leave a setting as it is, that this server does not have."""
         self._pins = {pin: value for pin, value in self._pins.items() if pin != name}
-        self._settings_queries = {}
 
     def run_triggers_on_own_path(self) -> None:
         """Have triggers of the user's tables look for names where the role's own sessions do.
@@ -347,12 +342,10 @@ class Session(psycopg.Connection[TupleRow]):
         ]
 
     def _settings(self, *, waits: bool, plans_once: bool) -> str:
-        if (waits, plans_once) not in self._settings_queries:
-            values = {"search_path": OUR_PATH, **self._pins}
-            if plans_once:  # left to itself the server plans a statement five times before it may
-                values["plan_cache_mode"] = "force_generic_plan"
-            self._settings_queries[waits, plans_once] = settings_query(values, waits=waits)
-        return self._settings_queries[waits, plans_once]
+        values = {"search_path": OUR_PATH, **self._pins}
+        if plans_once:  # left to itself the server plans a statement five times before it may
+            values["plan_cache_mode"] = "force_generic_plan"
+        return settings_query(values, waits=waits)
 
     def _commit(self) -> None:
         end = "COMMIT"
