@@ -10,6 +10,8 @@ PYTEST := $(PYTHON) -m pytest -p no:nbval
 
 # What `make test` leaves to the other targets: tests/README.md lists which target runs what.
 APART := chaos or browser or cluster or bench or long
+# Of that, what is not even looked into: four processes would each load its libraries.
+ELSEWHERE := $(addprefix --ignore=tests/, browser cluster bench/test_bench.py)
 
 # What another PostgreSQL than the embedded one is asked for.
 SHARE := $(addprefix tests/engine/test_, apply.py poolers.py sessions.py drift.py lease.py \
@@ -30,7 +32,7 @@ demo: setup ## all three jobs on invented data: dry run, apply, verify, run agai
 # Four processes for two cores: a part of the tests' time is waiting, for locks, signals and ends.
 test: setup ## every promise on a real server, four processes (some: make test ARGS="-k lease tests/engine")
 	@scripts/system-packages pgbouncer
-	$(PYTEST) -n 4 --dist worksteal --ignore=tests/browser -m "not ($(APART))" $(ARGS)
+	$(PYTEST) -n 4 --dist worksteal $(ELSEWHERE) -m "not ($(APART))" $(ARGS)
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	@scripts/system-packages shells

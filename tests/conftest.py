@@ -147,12 +147,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Each run waits for the disk a dozen times; in memory nothing does. What passed is removed.
-    if memory := memory_with(TEMP_BYTES):
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    place = memory_with(TEMP_BYTES) or tempfile.gettempdir()
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        _take_temp_folder(config)
     # A terminated session must still stop its server, as an interrupted one does.
     for number in ENDS:
         signal.signal(number, _end_session)
     compile_share(config)
+
+
+def _take_temp_folder(config: pytest.Config) -> None:
+    """Have one folder for what the session's processes put aside: killed ones clear nothing away.
+
+    Its path is short, since sockets are made there, and who a server runs as may use it as well.
+    """
+    folder = tempfile.mkdtemp(prefix="backfill-temp-")
+    Path(folder).chmod(0o1777)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)

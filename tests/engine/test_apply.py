@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, add_noons, noon_utc
+from tests.longer import longer_behind
 
 from backfill.errors import Interrupted, TooManySkips, UsageError
 from backfill.rows import image
@@ -265,7 +266,9 @@ def test_a_request_takes_effect_after_the_current_chunk(
     ]
 
 
-@pytest.mark.parametrize("status", ["paused", "cancelled", "interrupted", "failed"])
+@pytest.mark.parametrize(
+    "status", longer_behind(2, ["paused", "cancelled", "interrupted", "failed"])
+)
 def test_a_run_at_rest_goes_on_from_its_last_checkpoint(bench: Bench, status: str) -> None:
     planned = bench.plan()
     stop_after(bench, planned, chunks=1)

@@ -54,7 +54,7 @@ def test_nothing_that_shows_a_plan_stops_it(bench: Bench) -> None:
 
 def test_a_run_of_which_nothing_can_be_shown_writes_its_rows(bench: Bench) -> None:
     with all_broken():
-        book = take_steps(bench.book(apply=True))
+        book = take_steps(bench.book(apply=True), looks=True)
 
     assert bench.filled() == ALL_NOONS
     assert bench.summary(book)["exit_code"] == 0
@@ -62,7 +62,7 @@ def test_a_run_of_which_nothing_can_be_shown_writes_its_rows(bench: Bench) -> No
     assert {"The diff", "The plan", "What was applied"} <= {entry["what"] for entry in told}
     assert all(entry["why"].startswith("EyeBroke") for entry in told)
     with all_broken():
-        bench.revert(book.run_id)
+        bench.revert(book.run_id, looks=True)
     assert set(bench.filled().values()) == {(None, None)}
 
 

@@ -143,7 +143,7 @@ def test_a_canary_of_a_condition_samples_what_it_chooses(bench: Bench) -> None:
     assert "Part 1 (a sample of 50% of key > 'e06')" in bench.messages()
 
 
-@pytest.mark.parametrize("canary", ["0%", "101%", *longer("0", "-3"), "many", "1.5"])
+@pytest.mark.parametrize("canary", ["0%", "101%", "many", *longer("0", "-3", "1.5")])
 def test_a_canary_that_can_not_be_meant_is_refused(bench: Bench, canary: str) -> None:
     run_id = bench.plan().run_id
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -12,15 +13,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
+import pytest
 from tests.deadline import DEADLINE_SECONDS
 
 from backfill.chunks.chunk_commit import no_step
+from backfill.display.pages import NOTHING
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.notebook.run_book import RunBook
@@ -169,10 +172,12 @@ class Bench:
         values = self._with_runs({**given, "run_id": run_id, "apply": True})
         return _end(open_plan(values))
 
-    def revert(self, run_id: str, *, apply: bool = True, **given: Any) -> RunBook:
+    def revert(
+        self, run_id: str, *, apply: bool = True, looks: bool = False, **given: Any
+    ) -> RunBook:
         """Revert a run, as notebook 05 does."""
         values = self._with_runs({**given, "run_id": run_id, "apply": apply})
-        return _end(open_revert(values))
+        return _end(open_revert(values), looks=looks)
 
     def apply_with(
         self,
@@ -297,23 +302,37 @@ class Bench:
         return "\n".join(str(event["text"]) for event in self.events if "text" in event)
 
 
-def take_steps(book: Book) -> Book:
-    """Take every step of the UTC notebook."""
-    book.preflight()
-    book.extract()
-    book.compute()
-    book.diff()
-    book.plan()
-    return cast(Book, _end(book))
+def take_steps(book: Book, *, looks: bool = False) -> Book:
+    """Take every step of the UTC notebook. What it shows is made only for who `looks`."""
+    with contextlib.nullcontext() if looks else nobody_looks():
+        book.preflight()
+        book.extract()
+        book.compute()
+        book.diff()
+        book.plan()
+    return cast(Book, _end(book, looks=looks))
 
 
-def _end(book: RunBook) -> RunBook:
+def _end(book: RunBook, *, looks: bool = False) -> RunBook:
     """Take the steps of the notebooks that begin with a frozen plan."""
-    book.plan()
-    book.apply()
-    book.verify()
-    book.summary()
+    with contextlib.nullcontext() if looks else nobody_looks():
+        book.plan()
+        book.apply()
+        book.verify()
+        book.summary()
     return book
+
+
+@contextlib.contextmanager
+def nobody_looks() -> Iterator[None]:
+    """Leave out what steps show, and the list of runs: a sixth of what they take.
+
+    Tests of pages, notebooks and commands look at that.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunBook, "_look", lambda *_what: NOTHING)
+        patch.setattr("backfill.steps.record.rebuild_index", lambda _runs: True)
+        yield
 
 
 def utc(text: str) -> dt.datetime:

@@ -229,7 +229,7 @@ def test_names_with_quotes_percents_lines_and_cases_are_shown_compared_and_expla
     def plan(values: list[str]) -> FillRun:
         row = {"k" + ODD: [2], "s" + ODD: ["seen"], "n" + ODD: ["why"]}
         rows = pa.table(row | {name: [v] for name, v in zip(names, values, strict=True)})
-        return tables.fill(rows, "odd", names, chunk_size=1)
+        return tables.fill(rows, "odd", names, looks=True, chunk_size=1)
 
     first, second = plan(["low", "HIGH", "so"]), plan(["low", "HIGHER", "as"])
     second.apply()

@@ -75,7 +75,7 @@ CASES: dict[LiteralString, list[tuple[str, str | None, list[str]]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", longer_behind(6, CASES))
+@pytest.mark.parametrize("kind", longer_behind(3, CASES))
 def test_what_a_part_loses_is_said_and_what_would_be_cut_is_left_alone(
     tables: Tables, kind: LiteralString
 ) -> None:

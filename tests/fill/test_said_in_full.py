@@ -76,7 +76,7 @@ HELD: dict[str, list[tuple[str, str | None, bool]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", longer_behind(10, HELD))
+@pytest.mark.parametrize("kind", longer_behind(5, HELD))
 def test_what_a_type_does_not_keep_is_said_or_left_alone(tables: Tables, kind: str) -> None:
     texts = [text for text, _stored, _said in HELD[kind]]
     tables.connection.execute(f"CREATE TABLE box (id int PRIMARY KEY, v {kind})")

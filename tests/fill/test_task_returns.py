@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from tests.longer import longer_behind
 
 from backfill import cli, workbook
 from backfill.command.options import add_flag
@@ -355,7 +356,9 @@ def test_a_task_that_is_named_by_its_file_is_told_the_name_of_its_module(file: s
         find_task(f"{file}:Task")
 
 
-@pytest.mark.parametrize("found", [None, True, ["3"], [(2, "deep")], [("3", "deep")]], ids=repr)
+@pytest.mark.parametrize(
+    "found", longer_behind(3, [None, True, ["3"], [(2, "deep")], [("3", "deep")]]), ids=repr
+)
 def test_a_check_that_tells_no_list_of_rows_is_told_what_it_is_to_give(
     wells: Tables, monkeypatch: pytest.MonkeyPatch, found: Any
 ) -> None:

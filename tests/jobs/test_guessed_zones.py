@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.engine.workshop import load_nothing, utc
 from tests.jobs.conftest import BenchFrom
+from tests.longer import longer_behind
 
 from backfill.jobs.utc.guess.specification import guess_spec
 from backfill.jobs.utc.guess.toml import as_toml
@@ -72,7 +73,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", longer_behind(3, KEPT))
 def test_what_tells_the_zone_is_found_beside_the_way(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

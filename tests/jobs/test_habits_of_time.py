@@ -153,7 +153,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", longer_behind(4, KEPT))
+@pytest.mark.parametrize("name", longer_behind(2, KEPT))
 def test_times_of_other_programs_are_read_proven_and_put_back(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:
@@ -192,12 +192,15 @@ UTC = f'zone = "=UTC"\n{PAIR}'
 
 @pytest.mark.parametrize(
     ("kind", "values"),
-    [
-        ("boolean NOT NULL", "g > 2"),
-        ("boolean", "CASE g WHEN 1 THEN NULL ELSE g > 2 END"),
-        ("timestamptz", "CASE WHEN g > 2 THEN now() END"),
-        ("varchar(9)", "CASE WHEN g > 2 THEN 'mara' END"),
-    ],
+    longer_behind(
+        3,
+        [
+            ("boolean NOT NULL", "g > 2"),
+            ("boolean", "CASE g WHEN 1 THEN NULL ELSE g > 2 END"),
+            ("timestamptz", "CASE WHEN g > 2 THEN now() END"),
+            ("varchar(9)", "CASE WHEN g > 2 THEN 'mara' END"),
+        ],
+    ),
 )
 def test_rows_that_are_not_deleted_are_written_whatever_says_so(
     bench_from: BenchFrom, tmp_path: Path, kind: str, values: str

@@ -283,7 +283,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", longer_behind(4, KEPT))
+@pytest.mark.parametrize("name", longer_behind(2, KEPT))
 def test_a_table_gets_its_instants_and_the_run_its_proof_and_its_undo(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

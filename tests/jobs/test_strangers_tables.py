@@ -284,7 +284,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", longer_behind(4, SHAPES))
+@pytest.mark.parametrize("name", longer_behind(2, SHAPES))
 def test_a_strangers_table_is_guessed_and_gets_its_instants(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

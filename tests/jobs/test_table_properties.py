@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
+from tests.longer import longer_behind
 
 from backfill.utc.zone_names import zone_info
 
@@ -58,7 +59,7 @@ def expected(row: tuple[object, ...], chain: str) -> float | None:
     return None
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", longer_behind(3, range(5)))
 def test_a_random_specification_gives_the_instants_of_zoneinfo(
     bench_from: BenchFrom, tmp_path: Path, seed: int
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.engine.workshop import Bench, load_nothing
 from tests.jobs.conftest import BenchFrom
+from tests.longer import longer_behind
 
 from backfill.errors import PreflightError
 
@@ -89,7 +90,7 @@ def test_filled_rows_in_another_unit_are_refused_with_the_line_that_mends_it(
         ("20250612, 20251224", "%Y%m%d"),
     ],
 )
-@pytest.mark.parametrize("kind", ["bigint", "numeric"])
+@pytest.mark.parametrize("kind", longer_behind(1, ["bigint", "numeric"]))
 def test_digits_that_spell_a_date_are_refused_and_their_format_reads_them(
     bench: Bench, tmp_path: Path, values: str, form: str, kind: str
 ) -> None:
@@ -255,7 +256,9 @@ def test_a_zone_column_of_offsets_is_named_as_such(bench: Bench, tmp_path: Path,
     assert 'offset = { column = "tz"' in said
 
 
-@pytest.mark.parametrize("kind", ["char(20)", "label", "place_name", "varchar(30)", "name"])
+@pytest.mark.parametrize(
+    "kind", longer_behind(3, ["char(20)", "label", "place_name", "varchar(30)", "name"])
+)
 def test_a_zone_is_found_by_its_text_whatever_the_type(
     bench: Bench, tmp_path: Path, kind: str
 ) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from psycopg import sql
 from tests.engine.workshop import Bench, add_noons, load_empty, load_noons, load_traps
+from tests.longer import longer_behind
 from tests.pages.looking import Page, check_picture, check_tables, pictures
 
 if TYPE_CHECKING:
@@ -183,14 +184,17 @@ def test_a_wall_time_that_is_read_in_a_zone_is_shown_as_it_is_there(
 
 @pytest.mark.parametrize(
     ("kind", "unit", "value"),
-    [
-        ("timestamptz", "", "2019-12-31 23:30:00Z"),
-        ("timestamp", "", "2019-12-31 23:30:00"),
-        ("bigint", "us", "1577835000000000"),
-        ("numeric(14,3)", "s", "1577835000.250"),
-        ("double precision", "s", "1577835000.25"),
-        ("text", "", "2019-12-31T23:30:00Z"),
-    ],
+    longer_behind(
+        4,
+        [
+            ("timestamptz", "", "2019-12-31 23:30:00Z"),
+            ("timestamp", "", "2019-12-31 23:30:00"),
+            ("bigint", "us", "1577835000000000"),
+            ("numeric(14,3)", "s", "1577835000.250"),
+            ("double precision", "s", "1577835000.25"),
+            ("text", "", "2019-12-31T23:30:00Z"),
+        ],
+    ),
 )
 def test_what_is_filled_already_is_counted_whatever_holds_it(
     noons: Bench, tmp_path: Path, kind: str, unit: str, value: str

@@ -15,6 +15,7 @@ from tests.engine.workshop import (
     noon_utc,
 )
 from tests.jobs.test_utc_vectors import trap_bench
+from tests.longer import longer_behind
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -26,7 +27,7 @@ def bench(bench_from: BenchFrom) -> Bench:
     return bench_from("empty", load_empty)
 
 
-@pytest.mark.parametrize("rows", [0, 4, 5, 6])
+@pytest.mark.parametrize("rows", longer_behind(3, [0, 4, 5, 6]))
 def test_any_number_of_rows_around_the_chunk_size_is_written_once(bench: Bench, rows: int) -> None:
     add_noons(bench.connection, rows)
 

@@ -163,7 +163,7 @@ BOUNDED: Mapping[str, tuple[str, str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", BOUNDED)
+@pytest.mark.parametrize("kind", longer_behind(3, BOUNDED))
 def test_a_row_of_a_lookup_counts_as_long_as_it_says(
     bench_from: BenchFrom, tmp_path: Path, kind: str
 ) -> None:

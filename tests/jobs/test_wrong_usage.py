@@ -75,7 +75,7 @@ def needs(command: str, run_id: str) -> list[str]:
     return [run_id if word == "RUN" else word for word in NEEDS.get(command, ())]
 
 
-@pytest.mark.parametrize("command", longer_behind(8, PARSERS))
+@pytest.mark.parametrize("command", longer_behind(4, PARSERS))
 def test_a_value_that_is_empty_is_never_taken_for_all(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
