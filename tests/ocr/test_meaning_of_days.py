@@ -84,7 +84,8 @@ def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell
     [
         ("2 pass", False), ("3 pass", True), ("3 shifts", True), ("2 Schichten", False),
         ("4 uppdrag", True), ("3 vagter", True), ("Totalt 1h 30m", False), ("Total 2h 30m", True),
-        ("Summa: 1,5 h", False), ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
+        ("Summa: 1,5 h", False), ("Totalt 1. h 30 min", False), ("Totalt 2. h", True),
+        ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
         ("Sum 1h 30m", False),
         ("3 kollegor", False), ("Rum 12", False),
         ("3 pass idag", True), ("Idag: 3 uppdrag", True), ("2 visits today", False),

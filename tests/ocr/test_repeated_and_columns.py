@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from tests.ocr.cards import day_of, image_of, pause, words_at
+from tests.ocr.cards import FRIDAY, day_of, image_of, pause, words_at
 from tests.ocr.screens import dejavu
 from tests.ocr.test_second_reader import BAND, vote
 
@@ -320,3 +320,20 @@ def test_an_image_within_a_long_card_is_shown_above_by_one_that_shows_its_head(
     within = replace(head, entries=(), flags=("cut_above",), hours=hours, tail=Tail.ROOM)
 
     assert ("image 2: cut_above" in day_of([head, within]).review_reasons) is is_asked
+
+
+@pytest.mark.parametrize(("text", "is_contradicted", "is_asked"), [
+    ("Totalt 11 h 00 min", False, False), ("Totalt 117 h 00 min", True, True),
+    ("Summa Il h", False, True), ("Restid Il h", False, False),
+])  # fmt: skip
+def test_a_sum_of_which_no_sure_length_was_read_is_looked_at_again(
+    text: str, is_contradicted: bool, is_asked: bool
+) -> None:
+    words = [
+        replace(word, ink_agrees=False if is_contradicted else None)
+        for word in words_at(text, 10, 60)
+    ]
+
+    view = View(FRIDAY, (), "", (), Tail.ROOM)
+
+    assert doubtful_bands((tuple(words),), view) == [0] * is_asked

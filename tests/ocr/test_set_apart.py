@@ -16,7 +16,7 @@ from backfill.ocr.layout import read_layout
 from backfill.ocr.marks import strokes_over, with_marks
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.scene import scene_of
-from backfill.ocr.set_apart import with_set_apart
+from backfill.ocr.set_apart import shows_everybody, with_set_apart
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
@@ -124,6 +124,33 @@ def test_a_bar_of_a_colour_of_its_own_is_asked_about(look: Look, place: int, col
 
 
 @looks
+@pytest.mark.parametrize("colour", ["#d32f2f", "#9aa0a6"])
+@pytest.mark.parametrize("jobs", [JOBS, ("Hemstädning", "Kontor", "Fönsterputs", "Skola")])
+def test_a_bar_that_is_a_part_of_its_card_is_asked_about_alike(
+    look: Look, colour: str, jobs: Sequence[str]
+) -> None:
+    """A box with round corners and a coloured side has no bar of its own shape."""
+    screen = List(look, bars=[colour if at == 1 else look.bar for at in range(4)], jobs=jobs)
+    screen.coloured = []
+
+    assert [OTHER_COLOUR in doubts for doubts in screen.doubts()] == [False, True, False, False]
+
+
+@looks
+@pytest.mark.parametrize("bars", [
+    ("#1b8a5a",) * 4, ("#1b8a5a", "#d32f2f", "#5b8def", "#c2571a"),
+    ("#1b8a5a", "#1b8a5a", "#d32f2f", "#1b8a5a"),
+])  # fmt: skip
+def test_sides_of_one_colour_or_of_many_or_one_of_the_job_raise_no_doubt(
+    look: Look, bars: Sequence[str]
+) -> None:
+    screen = List(look, bars=bars)
+    screen.coloured = []
+
+    assert screen.doubts() == [set()] * 4
+
+
+@looks
 def test_a_ground_of_a_colour_of_its_own_is_asked_about(look: Look) -> None:
     grounds = [look.page, look.page, look.page, "#a05060"]
 
@@ -224,3 +251,34 @@ def test_what_its_box_left_of_the_next_sign_says_that_a_text_goes_on(
     marked = with_marks([replace(entry, flags=())], bands, rows, ink, ())
 
     assert (TEXT_CUT_SHORT in marked[0].flags) is is_cut
+
+
+PAGES = {"light": "#ffffff", "dark": "#14171c"}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("texts", [
+    ("Mitt schema", "Hela teamet"), ("My shifts", "Whole team"), ("Mina", "Alla"),
+])  # fmt: skip
+@pytest.mark.parametrize("is_filled", [True, False], ids=["filled", "cut out of a track"])
+def test_a_switch_that_stands_at_everybodys_shifts_is_told_from_one_at_the_persons_own(
+    page: str, texts: tuple[str, str], is_filled: bool
+) -> None:
+    look = replace(LOOKS["light" if page == "#ffffff" else "dark"], page=page, bar="")
+    for chosen in (0, 1):
+        screen = List(look)
+        screen.image.paste(page, (0, 0, 800, 60))
+        on, off = (
+            (look.ink, page) if is_filled else (page, "#e3e5e8" if page == "#ffffff" else "#2a2e35")
+        )
+        rows = []
+        for half, text in enumerate(texts):
+            left = 40 + 360 * half
+            fill = on if half == chosen else off
+            screen.pen.rectangle((left, 4, left + 355, 50), fill=fill)
+            screen.look = replace(look, ink=page if fill == look.ink else look.ink)
+            rows.append(tuple(screen._line(text, left + 90, 12, is_pale=False)))
+        pixels = np.asarray(screen.image, dtype=np.uint8)
+        scene = scene_of(pixels, (), look.text_px)
+
+        assert shows_everybody(tuple(rows), screen.entries, scene) is (chosen == 1)

@@ -415,6 +415,18 @@ def test_a_box_that_would_be_seen_to_begin_below_the_last_one_is_none(
 
 
 @pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
+def test_a_card_whose_box_the_screen_cuts_is_not_the_last_however_far_its_bar_reaches(
+    name: str,
+) -> None:
+    screen = _cut_below(LOOKS[name], -6)
+    bars = [(12.0, float(top), 20.0, float(bottom)) for top, bottom in screen.boxes]
+    for bar in bars:
+        screen.pen.rectangle(bar, fill="#8a2be2")
+
+    assert screen.unseen(bottom=screen.image.height, buttons=bars).tail is Tail.EDGE
+
+
+@pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
 def test_a_box_that_begins_below_the_last_card_is_one_though_no_text_of_it_is_seen(
     name: str,
 ) -> None:

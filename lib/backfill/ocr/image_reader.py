@@ -14,7 +14,7 @@ import numpy as np
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.candidates import differ, hear, settle
-from backfill.ocr.checks import FAINT_TEXT
+from backfill.ocr.checks import FAINT_TEXT, WHOSE
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
@@ -34,7 +34,7 @@ from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading, SecondCost, Tail
 from backfill.ocr.scene import scene_of
-from backfill.ocr.set_apart import with_set_apart
+from backfill.ocr.set_apart import shows_everybody, with_set_apart
 from backfill.ocr.sheet import Sheet, bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.unseen import find_unseen
@@ -117,6 +117,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         for entry in with_set_apart(marked, scene, sheet.bars)
     )
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
+    flags += (WHOSE,) * shows_everybody(rows, view.entries, scene)
     hidden = tuple(one for one in unseen.hidden if one.doubt not in view.flags)
     return ImageReading(
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,

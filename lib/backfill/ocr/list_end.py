@@ -55,7 +55,7 @@ def is_ended(scene: Scene, gaps: Sequence[Span], rest: Span, buttons: Collection
     low = max(end, min(rest[1], limits.TAB_MIN * limits.SHRINK * len(scene.colours)))
     rims = scene.colours[:, :: scene.colours.shape[1] - 1]
     seen, far = _edges(scene.colours, (rest[0], end)), _edges(rims, (end, low))
-    between = [_edges(scene.colours, gap) for gap in gaps]
+    between = [_aligned(_edges(scene.colours, gap), seen, limits.DESCENT * unit) for gap in gaps]
     over = max((edge.over for edges in between for edge in edges), default=0)
     # Of one card nobody knows whether it has a rule below it; none is as dark as a bar.
     most = max(limits.OTHER_COLOUR, 2 * over) if gaps else limits.BAR_CONTRAST
@@ -72,7 +72,13 @@ def is_ended(scene: Scene, gaps: Sequence[Span], rest: Span, buttons: Collection
     ]
     is_page = all(o.over <= most and any(is_near(o.beyond, p) for p in pages) for o in others)
     least = _least(seen, gaps, between, reach)
-    return is_page and (least < room if blank < room else not others and 0.0 < least <= room)
+    return is_page and (blank < room or (not others and 0.0 < least <= room))
+
+
+def _aligned(edges: list[_Edge], seen: Sequence[_Edge], reach: float) -> list[_Edge]:
+    """Return the edges below a card, as if it and the last one ended in letters of one depth."""
+    shift = seen[0].at - edges[0].at if seen and edges else 0.0
+    return [replace(edge, at=edge.at + shift) for edge in edges] if abs(shift) <= reach else edges
 
 
 def _least(
@@ -84,10 +90,9 @@ def _least(
     """
     least = 0.0
     for gap, edges in zip(gaps, between, strict=True):
-        # A box that begins there is a card's, though no text of it is seen.
-        places = [edge.at for edge in edges]
-        if not edges or edges[-1].at - edges[0].at <= reach:
-            places.append(gap[1] - gap[0])
+        places, text = [edge.at for edge in edges], gap[1] - gap[0]
+        if not edges or places[-1] - places[0] <= reach:
+            places.append(text)
         left, lacking = [own.at for own in seen], []
         for at in places:
             found = next((own for own in left if abs(at - own) <= reach), None)
@@ -95,7 +100,9 @@ def _least(
                 lacking.append(at)
             else:
                 left.remove(found)
-        least = max(least, min(lacking, default=float("inf")) + reach)
+        # Without the last card's own edge nobody knows where a next one's box would begin.
+        is_open = text not in places and places[0] in lacking
+        least = max(least, text if is_open else min(lacking, default=float("inf")) + reach)
     return least
 
 
@@ -146,10 +153,10 @@ def _edge_of(rows: npt.NDArray[np.int16], begin: int) -> _Edge:
 
 
 def foot_of(scene: Scene, spans: Sequence[Span], end: float) -> float:
-    """Return where the last card ends, with the pictures that stand on it below its text."""
+    """Return where the last card above a row ends, with what stands on it below its text."""
     foot = max(bottom for _top, bottom in spans)
     for _left, top, _right, bottom in scene.inked:
-        if foot < bottom and top < end and top - foot < limits.LINES_APART * scene.letter_px:
+        if foot < bottom <= end and top - foot < limits.LINES_APART * scene.letter_px:
             foot = bottom
     return foot
 

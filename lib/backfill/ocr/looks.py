@@ -20,7 +20,7 @@ from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful, known_wo
 from backfill.ocr.day_names import index_of, weekday_of
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
-from backfill.ocr.noise import is_noise, is_on_time, plain
+from backfill.ocr.noise import is_noise, is_on_time, plain, words_of
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
@@ -86,6 +86,7 @@ def doubtful_bands(rows: Rows, view: View) -> list[int]:
         if _says_nothing(row)
         or (row[0].top >= first and _is_unread_time(row))
         or (view.date is None and _is_unread_date(row))
+        or _is_unread_sum(row)
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
     ]
@@ -194,6 +195,13 @@ def _is_unread_date(row: Row) -> bool:
     is_begun = bool(texts) and weekday_of(texts[0]) is not None
     is_month = any(index_of(text, "months") is not None for text in texts)
     return (is_begun or is_month) and any(char.isdigit() for text in texts for char in text)
+
+
+def _is_unread_sum(row: Row) -> bool:
+    """Whether a run begins as the sum of a day's hours does, of which no length was read."""
+    length = parse_duration(" ".join(word.text for word in row[1:]))
+    is_open = length is None or any(word.is_contradicted for word in row)
+    return plain(row[0].text) in words_of("sum") and is_open
 
 
 def _says_nothing(row: Row) -> bool:

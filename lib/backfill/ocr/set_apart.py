@@ -18,11 +18,12 @@ from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.masks import Box, Pixels
+from backfill.ocr.noise import is_like, words_of
 from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.vocabulary import find_labels, main_label
-from backfill.ocr.words import Word, span_of
+from backfill.ocr.words import Rows, Word, span_of
 
 _Colour = npt.NDArray[np.int16]
 
@@ -54,7 +55,8 @@ def with_set_apart(
 ) -> tuple[Entry, ...]:
     """Return the entries, those doubted that are paler than others, or look as no other does."""
     clients = [entry for entry in entries if entry.address and entry.words]
-    column = statistics.median([(bar.left + bar.right) / 2 for bar in bars]) if bars else None
+    middles = [(bar.left + bar.right) / 2 for bar in bars]
+    column = statistics.median(middles) if bars else _odd_column(clients, scene)
     looks = {id(entry): _look_of(entry, scene, column) for entry in clients}
     rest = [entry for entry in entries if entry.words and not entry.address]
     is_motley = _are_motley([commonest(part_behind(scene, entry.words)) for entry in rest])
@@ -66,6 +68,24 @@ def with_set_apart(
         return _doubts_of(looks.get(id(entry)), looks.values(), is_motley=is_motley)
 
     return tuple(replace(entry, flags=(*entry.flags, *doubts(entry))) for entry in entries)
+
+
+def _odd_column(clients: Sequence[Entry], scene: Scene) -> float | None:
+    """Return where left of their texts some cards have a bar of another colour, None without."""
+    spans = [span_of(entry.words) for entry in clients]
+    end = int(min((span[0] for span in spans), default=0) / limits.SHRINK) - 1
+    beside = [
+        np.median(
+            scene.colours[int(top / limits.SHRINK) : int(low / limits.SHRINK) + 1, :end], axis=0
+        )
+        for _left, top, _right, low in spans
+    ]
+    if len(beside) < limits.FEWEST_ALIKE or end < 1:
+        return None
+    differing = np.ptp(np.stack(beside), axis=0).max(axis=1)
+    odd = np.flatnonzero(differing >= limits.OTHER_LOOK)
+    is_bar = 0 < odd.size * limits.SHRINK <= scene.letter_px
+    return float(limits.SHRINK * int(differing.argmax())) if is_bar else None
 
 
 def _darkest(entry: Entry) -> float:
@@ -151,3 +171,26 @@ def _signs(words: Sequence[Word], scene: Scene) -> tuple[tuple[Box, ...], Box | 
     ]
     near = [box for gap, box in found if gap < limits.SIGN_BEFORE * scene.letter_px]
     return tuple(box for _gap, box in found), near[0] if near else None
+
+
+def shows_everybody(rows: Rows, entries: Sequence[Entry], scene: Scene) -> bool:
+    """Whether a switch above the cards stands at everybody's shifts, as its halves' grounds tell.
+
+    The half that is on is filled with a strong colour, or cut out of what the other one lies on.
+    """
+    end = min((word.top for entry in entries for word in entry.words), default=0.0)
+    for row in (row for row in rows if row and row[0].bottom < end):
+        text = " ".join(word.text for word in row)
+        if not is_like(text, words_of("everybody"), limits.SIMILAR_MEANING):
+            continue
+        level = slice(int(row[0].top / limits.SHRINK), int(row[0].bottom / limits.SHRINK) + 1)
+        page = commonest(scene.colours[level, :2])
+        own = difference(commonest(part_behind(scene, row)), page)
+        for other in rows:
+            if other and other is not row and row[0].top < other[0].middle < row[0].bottom:
+                off = difference(commonest(part_behind(scene, other)), page)
+                if (own >= limits.SWITCHED > off) or (
+                    own <= limits.OTHER_COLOUR < off < limits.SWITCHED
+                ):
+                    return True
+    return False

@@ -88,7 +88,8 @@ def _minutes_of_sum(text: str) -> int | None:
     for count in (1, 2):  # "Totalt", "I alt"
         # A capital I and a small l are one stroke: "I alt" is read as "lalt".
         if fold_place("".join(words[:count])) in map(fold_place, words_of("sum")) and words[count:]:
-            return parse_duration(" ".join(words[count:]))
+            # A speck behind digits is read as a dot: "11. h 30 min".
+            return parse_duration(" ".join(words[count:]).replace(". ", " "))
     return None
 
 

@@ -64,8 +64,7 @@ def find_unseen(
     ))  # fmt: skip
     # What floats over the right half leaves the text of a card below it to be seen.
     buttons = [box for box in boxes if box[0] > limits.SHRINK * scene.colours.shape[1] / 2]
-    gaps = [_widest_blank(filled, gap) for gap in _gaps(view, spans)]
-    blanks = [bottom - top for top, bottom in gaps]
+    blanks = [_widest_blank(filled, gap) for gap in _gaps(view, spans)]
     # Beside a scale of hours a blank is free time.
     rooms = _rooms(entries, spans, blanks, scene.letter_px) if view.scale_y is None else []
     hidden = [_hidden(ROOM_BETWEEN, entries, place) for place in rooms]
@@ -88,7 +87,10 @@ def find_unseen(
     hidden += [_hidden(COVERED, entries, place) for place in over if place is not None]
     flags += tuple(dict.fromkeys(one.doubt for one in hidden))
     # Beside a scale of hours a blank is free time.
-    between = gaps[1:] if view.scale_y is None else ()
+    pairs = itertools.pairwise(spans if view.scale_y is None else ())
+    between = [
+        (foot_of(scene, [upper], (upper[1] + lower[0]) / 2), lower[0]) for upper, lower in pairs
+    ]
     ends = view.tail is Tail.FAREWELL or is_ended(scene, between, (foot, view.bottom), buttons)
     return Unseen(flags, view.tail if ends else Tail.EDGE, tuple(hidden))
 
@@ -151,14 +153,13 @@ def _leaves_time(upper: Entry, lower: Entry) -> bool:
     return minutes_of(lower.start) != minutes_of(upper.end) % (24 * 60)
 
 
-def _widest_blank(filled: Sequence[Span], rows: Span) -> Span:
-    """Return from where to where the widest blank between two rows is."""
+def _widest_blank(filled: Sequence[Span], rows: Span) -> float:
     edges = [rows[0]]
     for top, bottom in filled:
         if bottom > rows[0] and top < rows[1]:
             edges += [max(top, rows[0]), min(bottom, rows[1])]
     edges.append(rows[1])
-    return max(zip(edges[::2], edges[1::2], strict=True), key=lambda blank: blank[1] - blank[0])
+    return max(edges[at + 1] - edges[at] for at in range(0, len(edges), 2))
 
 
 def _without_messages(
@@ -228,11 +229,11 @@ def _is_page(scene: Scene, shape: Piece, first: int, last: int) -> bool:
         for row in (shape.top, shape.bottom)
         if max(first, 0) + around < row < min(last, len(columns)) - around
     )
-    upper, lower = (shape.top + shape.bottom) // 2, min(shape.bottom, len(columns)) - around
+    upper, lower = shape.top + shape.height // 4, min(shape.bottom, len(columns)) - around
     return is_open or (
         shape.bottom + around >= min(last, len(columns))
-        and difference(own[upper], own[lower]) >= limits.RULE_CONTRAST
-        and steps[upper:lower].max(initial=0) < limits.RULE_CONTRAST
+        and difference(own[upper], own[lower]) > 1
+        and steps[upper:lower].max(initial=0) <= limits.OTHER_COLOUR
     )
 
 
