@@ -64,6 +64,10 @@ class Wrong(Litres):
     where = "gallon > 0"
 
 
+class ByChance(Litres):
+    where = "gallons > 0 AND Random() < 0.5"
+
+
 class Decides(Litres):
     """Decides by itself, and has nothing to say of every other row."""
 
@@ -156,6 +160,8 @@ def test_what_nobody_counted_is_said(
 def test_a_condition_that_is_none_is_refused_before_anything_is_read(tank: Tables) -> None:
     with pytest.raises(UsageError, match=r"condition of litres .* is no condition .*gallon"):
         book_of(tank, "Wrong").preflight()
+    with pytest.raises(PreflightError, match=r"condition of litres .* calls random\(\)"):
+        book_of(tank, "ByChance").preflight()
 
 
 def test_rows_that_a_task_decides_are_numbered_without_holes_and_counted_by_scope(

@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
     if isinstance(document, dict) and "worksheets" in document:
         raise UsageError(
             f"--notebook {path} is of an old format: jupyter nbconvert --to notebook --inplace "
-            f"{shlex.quote(path.name)}"
+            f"{shlex.quote(str(path))}"
         )
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         raise UsageError(f"--notebook {path} is no notebook: it has no cells.")

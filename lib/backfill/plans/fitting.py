@@ -23,6 +23,7 @@ from backfill.plans.parts import Told, parts_of
 from backfill.plans.table_checks import Check, checks_of
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.others_texts import (
+    TEXTS,
     WHOLE,
     are_untold,
     has_commas,
@@ -40,7 +41,7 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Table
 
 #: Types whose lists are spelt as JSON: pgvector's, and texts, as dicts are there.
-_LISTS_AS_JSON = ("vector", "halfvec", "text", "varchar", "bpchar", "citext")
+_LISTS_AS_JSON = ("vector", "halfvec", *TEXTS)
 #: A function of the server takes no more than a hundred arguments.
 _MOST_PAIRS = 50
 
@@ -232,8 +233,7 @@ class Fitting:
 
     def _remark_readings(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
         for column, values in zip(self._columns, batch.values, strict=True):
-            kind = "text" if column.is_plain_text else column.kind
-            for found, says in remarkable(values, kind):
+            for found, says in remarkable(values, column.kind):
                 for place in places_of(found):
                     fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 

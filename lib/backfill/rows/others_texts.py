@@ -17,6 +17,10 @@ from backfill.rows.values import places_of
 #: Types, as the catalog names them, of whole numbers; then of all.
 WHOLE = ("int2", "int4", "int8", "oid")
 _NUMBERS = (*WHOLE, "numeric", "float4", "float8", "money")
+#: Those that read 01/02/2026 as month first and say nothing.
+DATES = ("date", "timestamp", "timestamptz")
+#: Types of texts, of which any is a value.
+TEXTS = ("text", "varchar", "bpchar", "citext")
 #: What is written for no value: by databases, sheets, Python, R and pandas' `astype(str)`.
 _NO_VALUES = (
     *("NULL", "null", "\\N", "None", "NaN", "nan", "NaT", "<NA>", "NA", "N/A", "n/a"),
@@ -36,14 +40,33 @@ _SHARED = (
     r"(?i)(?:\d|[AP]M)\s*"
     r"(?:ACST|AMST|AMT|AST|BST|CDT|CST|EAST|EST|GST|IST|NFT|PST|SAST|WST)(?:\s|$)"
 )
-_MOVING = r"(?i)\b(?:now|today|tomorrow|yesterday)\b"
 #: Behind a day and a month: a year in two digits, and no hour.
 _SHORT_YEAR = (
     r"(?i)^\D*(?:\d{1,2}[-/.,_\s]+(?:\d{1,2}|[a-z]{3,})|[a-z]{3,}[-/.,_\s]+\d{1,2})[-/.,_\s]+"
     r"\d{1,2}(?:[^-\d:./_]|$)"
 )
-_NO_COLON = r"^\s*\d{4,6}(?:[.]\d*)?\s*$"
-_BARE_NUMBER = r"^\s*[-+]?\d+([.]\d*)?\s*$"
+_CLOCKS = ("time", "timetz")
+#: By type, what it reads in one of several ways, and in which.
+_READ_AS = (
+    (
+        *((*DATES, *_CLOCKS), r"(?i)\b(?:now|today|tomorrow|yesterday)\b"),
+        "is as of the making of this plan",
+    ),
+    (
+        *(DATES, _SHORT_YEAR),
+        "names a year in two digits: 70 to 99 are read as 1970 to 1999, others as of 2000",
+    ),
+    (
+        *(("timestamptz", "timetz"), _SHARED),
+        "names a zone of several countries: read as PostgreSQL knows it",
+    ),
+    (_CLOCKS, r"^[^:]*\d[^:]*$", "names no colon: read as hours, minutes and seconds"),
+    (("interval",), r"^\s*[-+]?\d+([.]\d*)?\s*$", "names no unit: read as seconds"),
+    (("interval",), r"^\s*[-+]?\d+-\d+\s*$", "names no unit: read as years and months"),
+    (("inet", "cidr"), r"^\d+(\.\d+){0,2}(/|$)", "has not all four numbers: the others become 0"),
+    (("bytea",), r"^([^\\]|\\[^x])", "is no hex, like \\x00ff: the bytes of that text are stored"),
+    (("numeric", "float4", "float8"), r"(?i)^nan$", "is a number here, no NULL"),
+)
 
 
 def wholes(texts: pa.Array) -> pa.Array:
@@ -55,10 +78,10 @@ def wholes(texts: pa.Array) -> pa.Array:
 
 
 def has_commas(texts: pa.Array, kind: str) -> list[int]:
-    """Return the places of amounts of money that would become a hundred times as much."""
+    """Return the places of amounts of money that would become a hundred times as much, or 0."""
     if kind != "money":
         return []
-    return places_of(pc.match_substring_regex(texts, _DECIMAL_COMMA))
+    return places_of(pc.match_substring_regex(texts, rf"{_DECIMAL_COMMA}|^\D*$"))
 
 
 def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
@@ -66,46 +89,31 @@ def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
 
     Our sessions take a moment without an offset as UTC.
     """
-    if kind in (*DATES, "time", "timetz"):
-        yield pc.match_substring_regex(texts, _MOVING), "is as of the making of this plan"
-    if kind in DATES:
-        says = "names a year in two digits: 70 to 99 are read as 1970 to 1999, others as of 2000"
-        yield pc.match_substring_regex(texts, _SHORT_YEAR), says
-    if kind in ("time", "timetz"):
-        says = "names no colon: read as hours, minutes and seconds"
-        yield pc.match_substring_regex(texts, _NO_COLON), says
+    for kinds, pattern, says in _READ_AS:
+        if kind in kinds:
+            yield pc.match_substring_regex(texts, pattern), says
     if kind in ("timestamptz", "timetz"):
         has_offset = pc.match_substring_regex(texts, _OFFSET)
         is_bare = pc.and_not(pc.match_substring_regex(texts, r"\d"), has_offset)
         yield is_bare, "names no offset: read as UTC"
-        is_shared = pc.match_substring_regex(texts, _SHARED)
-        yield is_shared, "names a zone of several countries: read as PostgreSQL knows it"
-    if kind == "interval":
-        yield pc.match_substring_regex(texts, _BARE_NUMBER), "names no unit: read as seconds"
-    if kind == "text":
+    if kind in TEXTS:
         yield pc.is_in(texts, pa.array(_NO_VALUES)), "is a text here, no NULL"
-    if kind in ("numeric", "float4", "float8"):
-        is_nan = pc.is_in(pc.utf8_lower(texts), pa.array(["nan"]))
-        yield is_nan, "is a number here, no NULL"
 
 
 def how_written(kind: str, text: str) -> str:
     """Return how a number is to be written, of a text that is one in other clothes."""
-    if kind not in _NUMBERS or not _DRESSED.fullmatch(text):
+    is_blank = kind == "money" and not re.search(r"\d", text)
+    if kind not in _NUMBERS or not (is_blank or _DRESSED.fullmatch(text)):
         return ""
     return "; write numbers with digits and a point alone, like 1234.50"
 
 
-#: Types, as the catalog names them, that read such a text as month first and say nothing.
-DATES = ("date", "timestamp", "timestamptz")
 _DAY_OR_MONTH = (
     r"(?:^|[^-\d.:/_])(?P<one>\d{1,2})[-/._,\s]+(?P<other>\d{1,2})[-/._,\s]+\d{1,4}(?:[^\d:]|$)"
 )
 #: Digits alone are a date where they are eight; six may be of any order, more are a moment's count.
 _COUNTS = r"^\s*[-+]?(?:\d{1,7}|\d{9,}|\d+[.]\d*)\s*$"
 _COUNT = re.compile(_COUNTS)
-
-
 #: A zone's letters and a number: by POSIX, and so by the server, west of Greenwich (10:00 UTC+1 is
 #: 11:00 UTC), and almost never meant so. Months look alike.
 _BY_POSIX = r"(?:^|[\s\d.])[A-Za-z]{3,}(?:[-+][0:]*[1-9]|[1-9]\d?(?:\s|$))"

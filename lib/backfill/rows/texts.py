@@ -274,6 +274,12 @@ def _interval(value: Any) -> str:
     return f"{months} months {days} days {nanos(rest)}"
 
 
+def _span(value: dt.timedelta) -> str:
+    """pandas' own has nanoseconds beside its microseconds."""
+    micros = value // dt.timedelta(microseconds=1)
+    return nanos(micros * 1000 + getattr(value, "nanoseconds", 0))
+
+
 def _timedelta(value: np.timedelta64) -> str:
     """numpy's own text, but for units that the server has no word for."""
     unit = np.datetime_data(value.dtype)[0]
@@ -307,7 +313,7 @@ _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     ((float, np.floating), _float),
     (np.timedelta64, _timedelta),
     ((bytes, bytearray, memoryview), lambda value: "\\x" + bytes(value).hex()),
-    (dt.timedelta, lambda value: nanos(value // dt.timedelta(microseconds=1) * 1000)),
+    (dt.timedelta, _span),
     (dt.datetime, lambda value: str(value.isoformat(" "))),
     (pa.MonthDayNano, _interval),
     (Range, _range),

@@ -160,7 +160,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 def _from_objects(name: str, values: list[Any]) -> pa.Array:
     """Return objects as texts, but for lists and bytes: whether those are JSON, the column says."""
-    plain = [None if _is_nan(value) else value for value in values]
+    plain = [None if _is_nan(value) else _alone(value) for value in values]
     kinds = {type(value) for value in plain if value is not None}
     if kinds and all(issubclass(kind, _BYTES) for kind in kinds):
         whole = [None if value is None else bytes(value) for value in plain]
@@ -184,6 +184,13 @@ def _from_objects(name: str, values: list[Any]) -> pa.Array:
         return pa.array([text_of(value, as_json=True) for value in plain], pa.string())
     except UsageError as error:
         raise UsageError(f"Column {name}: {error}.") from None
+
+
+def _alone(value: Any) -> Any:
+    """Return what an array without a dimension holds, as libraries of arrays return numbers."""
+    if getattr(value, "shape", None) != () or isinstance(value, np.generic):
+        return value
+    return value[()] if isinstance(value, np.ndarray) else value.tolist()
 
 
 def _is_list(value: Any) -> bool:

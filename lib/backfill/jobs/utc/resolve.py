@@ -27,17 +27,13 @@ from backfill.rows.columns import Column
 from backfill.rows.spelt import Spelt, condition
 from backfill.server.catalog import best_key, find_relation, no_key, require_columns, unique_key
 from backfill.server.catalog_columns import CatalogColumn, columns_of, quoted_name
-from backfill.server.postgres import Connection, scalar
+from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
+from backfill.steps.chosen import refuse_chance
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
 
 #: A value within a column: settings->>'tz', place->'clock'->>'zone', zones[1].
 _PATH = re.compile(r"(.+?)((?:\s*->>?\s*'(?:[^']|'')*')+|\[\d{1,4}\])")
-#: The server's own functions that give another value for each row that asks; not `now`.
-_OF_CHANCE = (
-    "SELECT min(proname) FROM pg_catalog.pg_proc WHERE proname = ANY (%s)"
-    " AND pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v'"
-)
 _OFFSET_TYPES = ("integer", "bigint", "smallint", "interval", "numeric", "real", "double precision")
 
 
@@ -246,15 +242,7 @@ class _Resolver:
         query = sql.SQL(
             "SELECT %s FROM {} AS t WHERE {} AND CASE WHEN {}\n THEN true END LIMIT 0"
         ).format(table.relation.identifier, condition(table.where), Spelt(table.where))
-        plain = re.sub(r"'[^']*'", "''", table.where.lower())
-        calls = re.findall(r"(\w+)\s*\(", plain)
-        chance = scalar(self.connection, _OF_CHANCE, calls)
-        if chance:
-            raise PreflightError(
-                f"where = {self.spec.where!r} calls {chance}(), which answers otherwise each time: "
-                "rows could neither be counted nor found again. Write a condition on the columns "
-                "of a row."
-            )
+        refuse_chance(self.connection, f"where = {self.spec.where!r}", table.where)
         try:
             with self.connection.transaction():
                 self.connection.execute(query, [1])
