@@ -195,6 +195,9 @@ def test_rights_on_the_named_columns_alone_are_enough(tables: Tables) -> None:
     run.undo()
 
     assert tables.rows("SELECT count(v) FROM box") == [(0,)]
+    tables.make("ALTER TABLE box ADD secret text")
+    with pytest.raises(PreflightError, match=r'GRANT SELECT \("secret"\) ON public.box TO'):
+        as_role.fill(pd.DataFrame({"id": [1], "secret": ["x"], "v": [5]}), "box", "v")
     tables.connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
 
 

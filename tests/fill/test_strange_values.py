@@ -82,8 +82,10 @@ SAID: dict[LiteralString, dict[str, str]] = {
     "interval": {"90": "read as seconds", "2024-05": "years and months", "1:30": ""},
     "inet": {"1/3": "not all four", "10.1.2.3": "", "::1/64": ""},
     "bytea": {"aGk=": "no hex", "\\x6869": "", "": ""},
-    "varchar(9)": {"nan": "no NULL", "nana": ""},
+    "varchar(9)": {"nan": "no NULL", "1.2E+11": "a sheet", "nana": ""},
+    "numeric": {"4.6E+12": "a sheet", "46e11": "", "NaN": "no NULL"},
     "char(4)": {"NULL": "no NULL"},
+    "text": {"MalmÃ¶": "decoded wrongly", "Malm\ufffd": "decoded wrongly", "SÃO": ""},
 }
 
 

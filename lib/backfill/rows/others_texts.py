@@ -66,6 +66,16 @@ _READ_AS = (
     (("inet", "cidr"), r"^\d+(\.\d+){0,2}(/|$)", "has not all four numbers: the others become 0"),
     (("bytea",), r"^([^\\]|\\[^x])", "is no hex, like \\x00ff: the bytes of that text are stored"),
     (("numeric", "float4", "float8"), r"(?i)^nan$", "is a number here, no NULL"),
+    (
+        (*TEXTS, "numeric"),
+        r"^-?\d([.,]\d+)?E\+\d\d$",
+        "may be what a sheet has made of a longer number",
+    ),
+    (
+        TEXTS,
+        r"\x{FFFD}|[ÃÂ][\x{80}-\x{BF}]|â€",
+        "seems to be decoded wrongly: are its letters right?",
+    ),
 )
 
 

@@ -38,6 +38,7 @@ from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.database import Database
 from backfill.server.plain_table import targets_null
 from backfill.server.postgres import Connection
+from backfill.server.rights import check_rights, rights_on
 from backfill.server.table import Table
 from backfill.steps.chosen import count_chosen
 from backfill.steps.plain_rows import CHOSEN, PlainRows, plain_preflight
@@ -281,6 +282,7 @@ class FillRows(PlainRows):
         self.task.take(rows, reads, path, extracted.columns(staging))
         with database.connect(read_only=True) as connection:
             self.resolved = resolved_of(self.task, connection)
+            check_rights(connection, rights_on(self.table), writing=False)
         count = super().stage_rows(database.dsn, staging, reporter)
         if count:
             extracted.compare(staging, self.table)
