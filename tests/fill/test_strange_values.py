@@ -400,7 +400,7 @@ def test_a_date_that_may_have_the_day_first_or_the_month_is_left_alone(tables: T
 
 @pytest.mark.parametrize("given", [{"key": "day"}, {"reads": "day"}])
 def test_a_key_or_a_source_that_may_be_two_days_is_refused_with_its_row(
-    tables: Tables, given: dict[str, str]
+    tables: Tables, given: dict[str, Any]
 ) -> None:
     tables.make(
         "CREATE TABLE tide (id int PRIMARY KEY, day timestamp UNIQUE, height numeric)",
