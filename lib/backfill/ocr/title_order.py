@@ -35,14 +35,22 @@ def arrange(title: Sequence[str], rest: Sequence[str]) -> tuple[list[str], list[
 
 
 def _job_below(lines: list[str], below: list[str]) -> tuple[list[str], list[str]] | None:
-    """Return client • job where the job begins the address, on a line or before a comma."""
+    """Return client • job where the job is a line of the address, or stands beside one.
+
+    A chip holds it there, on the line of the street with its number; or a comma ends it.
+    """
     if find_labels(" ".join(lines).split()):
         return None
-    job, _comma, tail = below[0].partition(",")
-    if not is_job(job):
-        return None
-    rest = [text for text in (tail.strip(), *below[1:]) if text]
-    return [f"{' '.join(lines)} {BULLET} {job}"], rest
+    for at, text in enumerate(below):
+        words = text.split()
+        for cut in range(1, len(words) + 1):
+            head, tail = " ".join(words[:cut]), " ".join(words[cut:])
+            for job, rest in ((head.rstrip(","), tail), (tail, head)):
+                is_own = not rest or (at == 0 and head == f"{job},")
+                if is_job(job) and (is_own or _NUMBERED.search(rest)):
+                    kept = [text for text in (*below[:at], rest, *below[at + 1 :]) if text]
+                    return [f"{' '.join(lines)} {BULLET} {job}"], kept
+    return None
 
 
 def _job_above(lines: list[str], below: list[str]) -> tuple[list[str], list[str]] | None:
