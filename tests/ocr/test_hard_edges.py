@@ -14,8 +14,7 @@ from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
 from backfill.ocr.reading import ImageReading
-from backfill.ocr.sheet import Bar, Sheet, header_bottom, rules_between_bars
-from backfill.ocr.words import Word
+from backfill.ocr.sheet import header_bottom
 
 from .screens import read_image
 
@@ -124,18 +123,6 @@ def test_text_below_a_header_does_not_tip_the_background_beside_it() -> None:
 
     assert flatten(grey)[104:108].max() > 100
     assert flatten(grey, 100)[104:108].max() == 0
-
-
-def test_bars_tell_cards_apart_where_no_rule_does() -> None:
-    bars = (Bar(160, 100, 167, 180), Bar(160, 240, 167, 300))
-    sheet = Sheet(0.0, 600.0, (), bars)
-    beside = [Word("Lunch", 200, 110, 90, 24), Word("Restid", 200, 250, 90, 24)]
-
-    (rule,) = rules_between_bars(sheet, beside, (900, 400))
-
-    assert rule.y == 210
-    below = Word("Lerum", 200, 196, 90, 24)
-    assert rules_between_bars(sheet, [*beside, below], (900, 400)) == ()
 
 
 def test_the_smeared_edge_of_a_header_belongs_to_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
+from backfill.ocr.bands import find_bands
 from backfill.ocr.checks import FAINT_TEXT, PALER
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
@@ -153,3 +154,26 @@ def test_pale_times_are_told_of_only_where_the_whole_card_is_pale(
     assert [(e.start, e.end) for e in reading.entries] == [("07:00", "07:45"), ("07:45", "09:00")]
     assert [PALER in entry.flags for entry in reading.entries] == [False, is_held]
     assert FAINT_TEXT not in reading.flags
+
+
+@pytest.mark.parametrize("size_px", [18, 27, 40])
+@pytest.mark.parametrize("text", ["Ängsgatan 4", "Q Berg", "(Café 5)", "Jy 5 min", "Ö Bron"])
+def test_a_pin_before_a_text_is_taller_than_its_line_and_no_letter(text: str, size_px: int) -> None:
+    screen = Image.new("RGB", (900, 240), "white")
+    pen = ImageDraw.Draw(screen)
+    pen.text((100, 40), text, GREY, _font(size_px))
+    bare = _runs(screen)
+    left, top, right, bottom = pen.textbbox((100, 40), "H", font=_font(size_px))
+    tall = bottom - top
+    pin = (left - 1.6 * tall, top - 0.25 * tall, left - 0.6 * tall, top + 0.75 * tall)
+    pen.ellipse(pin, outline=GREY, width=max(2, round(tall / 8)))
+    foot = ((pin[0] + pin[2]) / 2, bottom + 0.2 * tall)
+    pen.polygon([(pin[0] + 0.2 * tall, pin[3]), (pin[2] - 0.2 * tall, pin[3]), foot], fill=GREY)
+
+    assert min(run[0] for run in bare) <= right
+    assert _runs(screen) == bare
+
+
+def _runs(screen: Image.Image) -> list[tuple[int, int, int, int]]:
+    grey = np.asarray(screen.convert("L"))
+    return [(b.left, b.top, b.right, b.bottom) for b in find_bands(find_ink(grey, 0))]

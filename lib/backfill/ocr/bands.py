@@ -234,36 +234,48 @@ def _without_faint(bands: list[Band], contrast: Pixels) -> list[Band]:
 
 
 def _split_at_icon(band: Band) -> list[Band]:
-    """Return what stands before and after a clock icon: a ring apart from what is beside it."""
+    """Return what stands before and after each icon: a clock, a pin, a portrait's outline."""
     pieces = band.pieces
-    for index, ring in enumerate(pieces):
-        if not _is_ring(ring):
+    for index, sign in enumerate(pieces):
+        if not limits.ICON_WIDE[0] < sign.width / sign.height < limits.ICON_WIDE[1]:
             continue
-        after = [p for p in pieces[index + 1 :] if p.right > ring.right]
-        if not 1 < len(after) <= limits.ICON_LETTERS:
-            continue
-        before = [p for p in pieces[:index] if p.left < ring.left]
-        if _is_icon(ring, before, after, pieces):
-            return [_band_of(part) for part in (before, after) if part]
+        after = [p for p in pieces[index + 1 :] if p.right > sign.right]
+        before = [p for p in pieces[:index] if p.left < sign.left]
+        blank = min((p.left for p in after), default=sign.right) - sign.right
+        is_apart = len(after) > 1 and all(sign.left - p.right >= 0.3 * sign.height for p in before)
+        if is_apart and (
+            (blank >= 0.3 * sign.height and _reaches_over(sign, after))
+            or (blank >= 0.15 * sign.width and _is_clock(sign, after, pieces))
+        ):
+            rest = _split_at_icon(_band_of(after))
+            return [_band_of(before), *rest] if before else rest
     return [band]
 
 
-def _is_icon(
-    ring: Piece, before: list[Piece], after: list[Piece], pieces: tuple[Piece, ...]
-) -> bool:
-    """Whether a ring is no letter: it holds a clock's hands, or reaches above and below."""
-    reach = limits.ICON_REACH * ring.height
-    is_taller = ring.top + reach <= min(p.top for p in after) and ring.bottom - reach >= max(
-        p.bottom for p in after
-    )
-    has_hands = any(
-        ring.left < p.left and p.right < ring.right and ring.top < p.top and p.bottom < ring.bottom
-        for p in pieces
-    )
+def _reaches_over(sign: Piece, after: list[Piece]) -> bool:
+    """Whether a piece is taller than its line, above and below: no letter is.
+
+    The tail of a Q reaches below the line, and the tails of other letters do.
+    """
+    letters = [p for p in after if p.height > limits.LETTER_OF_SIGN * sign.height]
+    above, below = (share * sign.height for share in limits.ICON_REACH)
     return (
-        (has_hands or is_taller)
-        and min(p.left for p in after) - ring.right >= 0.15 * ring.width
-        and all(ring.left - p.right >= 0.3 * ring.width for p in before)
+        len(letters) > 1
+        and sign.top + above <= min(p.top for p in letters)
+        and sign.bottom - max(below, limits.TALLER_PX)
+        >= statistics.median(p.bottom for p in letters)
+    )
+
+
+def _is_clock(ring: Piece, after: list[Piece], pieces: tuple[Piece, ...]) -> bool:
+    """Whether a ring before a duration holds a clock's hands."""
+    return (
+        _is_ring(ring)
+        and len(after) <= limits.ICON_LETTERS
+        and any(
+            ring.left < p.left < p.right < ring.right and ring.top < p.top < p.bottom < ring.bottom
+            for p in pieces
+        )
     )
 
 

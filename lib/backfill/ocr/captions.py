@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 
 from backfill.ocr import limits
-from backfill.ocr.anchors import Anchor, Divider
+from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_noise, plain, words_of
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
@@ -240,31 +240,6 @@ def begins_with_sign(text: str) -> bool:
     first, _blank, rest = text.partition(" ")
     short = load_vocabulary().short_words
     return bool(rest) and len(plain(first)) <= 1 and first.strip(".").casefold() not in short
-
-
-def group_rules(
-    dividers: Sequence[Divider], cells: Sequence[Cell], height: float
-) -> tuple[Divider, ...]:
-    """Return the rules without those between the captioned rows of one card.
-
-    A card's rows stand closer than cards do: which caption begins one the gaps above them tell.
-    """
-    begun = sorted(_captions(cells, height), key=lambda cell: cell.middle)
-    gaps: dict[str, list[float]] = {}
-    for upper, lower in itertools.pairwise(begun):
-        gaps.setdefault(plain(lower.words[0].text), []).append(lower.middle - upper.middle)
-    if len(begun) < limits.FEWEST_CAPTIONS:
-        return tuple(dividers)
-    means = {name: statistics.mean(found) for name, found in gaps.items()}
-    first = max(means, key=lambda name: means[name])
-    if means[first] < limits.CARD_GAP * min(means.values()):
-        first = plain(begun[0].words[0].text)  # one card, whose first caption begins it
-    kept = []
-    for rule in dividers:
-        below = next((cell for cell in begun if cell.middle > rule.y), None)
-        if below is None or plain(below.words[0].text) == first:
-            kept.append(rule)
-    return tuple(kept)
 
 
 def columns_of(cards: Sequence[tuple[Anchor, Sequence[Cell]]], height: float) -> list[float]:

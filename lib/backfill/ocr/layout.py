@@ -9,13 +9,14 @@ card reaches from one anchor to the next, cut at the divider rules or else at th
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
+from backfill.ocr.boxes import between_cards, blanks_between
 from backfill.ocr.captions import (
     columns_of,
-    group_rules,
     hour_of,
     hours_of_scale,
     rows_in,
@@ -65,7 +66,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     height = line_height(words)
     whole, scale = _beside_scale(words, height)
     # The lines of a scale go behind its cards.
-    dividers = () if scale else group_rules(dividers, whole, height)
+    dividers = () if scale else dividers
     cells = without_signs(with_ranges(without_captions(whole, height), height), height)
     anchors = find_anchors(cells, dividers, height)
     timed = {cell for anchor in anchors for cell in (*anchor.cells, anchor.mark) if cell}
@@ -79,7 +80,8 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     # Beside a scale of hours a short card has its times where another has text.
     columns = [(anchors, texts)] if scale else _columns(anchors, texts, height)
     for column, column_texts in columns:
-        cards = _cards(column, column_texts, dividers, height)
+        rules = between_cards(dividers, column, column_texts, height)
+        cards = _cards(column, column_texts, rules, height, {*dividers} - {*rules})
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
         beside = columns_of(cards, height)
         strays += _strays(cards, column_texts, beside, height) + _on_a_bar(cards, bars, height)
@@ -103,8 +105,9 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
 def _beside_scale(words: list[Word], height: float) -> tuple[list[Cell], list[Cell]]:
     """Return the cells but those of a scale of hours and of times of sending, and the scale's."""
     whole = make_cells(words)
-    # A card's text may follow an hour as closely as its next word would.
-    found = (hours_of_scale(cells, height) for cells in (whole, [Cell((w,)) for w in words]))
+    # A card's text may follow an hour as closely as its next word would; a range's end is none.
+    firsts = [Cell(cell.words[:1]) for cell in whole]
+    found = (hours_of_scale(cells, height) for cells in (whole, firsts))
     if scale := max(found, key=len):
         hours = {word for cell in scale for word in cell.words}
         return with_ranges_apart(make_cells([w for w in words if w not in hours])), scale
@@ -136,14 +139,18 @@ def _column_at(left: float, lefts: list[float], height: float) -> int:
 
 
 def _cards(
-    anchors: list[Anchor], texts: list[Cell], dividers: tuple[Divider, ...], height: float
+    anchors: list[Anchor],
+    texts: list[Cell],
+    dividers: tuple[Divider, ...],
+    height: float,
+    within: Set[Divider],
 ) -> list[tuple[Anchor, list[Cell]]]:
-    """Return each anchor with the texts of its card."""
+    """Return each anchor with the texts of its card; `within` are the rules within cards."""
     cards = []
     for index, anchor in enumerate(anchors):
         after = anchors[index + 1] if index + 1 < len(anchors) else None
         before = anchors[index - 1] if index else None
-        top = _upper_edge(before, anchor, texts, dividers, height)
+        top = _upper_edge(before, anchor, texts, dividers, height, within)
         bottom = _lower_edge(anchor, after, texts, dividers, height)
         cards.append((anchor, [cell for cell in texts if top <= cell.middle < bottom]))
     return cards
@@ -218,6 +225,7 @@ def _upper_edge(
     texts: list[Cell],
     dividers: tuple[Divider, ...],
     height: float,
+    within: Set[Divider],
 ) -> float:
     low = before.bottom if before else float("-inf")
     rules = [rule.y for rule in crossing(dividers, anchor) if low < rule.y <= anchor.top]
@@ -227,7 +235,9 @@ def _upper_edge(
         return _widest_gap(before, anchor, texts)
     edge = anchor.top - 0.8 * height
     for cell in sorted(texts, key=lambda cell: -cell.middle):
-        if cell.middle < anchor.top and edge - cell.bottom <= limits.NEAR_ABOVE * height:
+        parted = any(cell.bottom < rule.y < edge for rule in within)
+        near = limits.FAR_BELOW if parted else limits.NEAR_ABOVE
+        if cell.middle < anchor.top and edge - cell.bottom <= near * height:
             edge = min(edge, cell.top - 0.1 * height)
     return edge
 
@@ -254,11 +264,5 @@ def _lower_edge(
 
 def _widest_gap(before: Anchor, after: Anchor, texts: list[Cell]) -> float:
     """Return the middle of the widest blank between two anchors; of equal ones the lower."""
-    spans = [(c.top, c.bottom) for c in texts if before.top < c.middle < after.top]
-    spans = [(before.top, before.bottom), *sorted(spans), (after.top, after.bottom)]
-    best, widest, reach = after.top, float("-inf"), spans[0][1]
-    for top, bottom in spans[1:]:
-        if top - reach >= widest:
-            widest, best = top - reach, (top + reach) / 2
-        reach = max(reach, bottom)
-    return best
+    blanks = blanks_between(before, after, texts)
+    return max((b - a, (a + b) / 2) for a, b in blanks)[1] if blanks else after.top

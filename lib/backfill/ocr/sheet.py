@@ -108,46 +108,6 @@ def _has_colon(band: Band) -> bool:
     )
 
 
-def rules_between_bars(
-    sheet: Sheet, words: list[Word], shape: tuple[int, ...]
-) -> tuple[Divider, ...]:
-    """Return a rule between each two cards that only their bars tell apart.
-
-    A bar is as tall as its card only where every word beside two bars is beside one of them.
-    """
-    height, width = shape[:2]
-    half = width / 2 if width > limits.TWO_COLUMNS * height else float(width)
-    rules = []
-    for upper, lower in itertools.pairwise(
-        sorted(sheet.bars, key=lambda b: (b.left // half, b.top))
-    ):
-        left = upper.left // half * half
-        y = (upper.bottom + lower.top) / 2
-        if abs(upper.left - lower.left) > upper.right - upper.left + 2 or lower.top <= upper.bottom:
-            continue
-        beside = [
-            w for w in words if left <= w.left < left + half and upper.top < w.middle < lower.bottom
-        ]
-        is_told = any(
-            upper.bottom <= rule.y <= lower.top
-            for rule in sheet.dividers
-            if rule.left <= upper.left <= rule.right
-        )
-        if not is_told and all(
-            _is_beside(word, upper) or _is_beside(word, lower) for word in beside
-        ):
-            rules.append(Divider(left, left + half, y))
-    return tuple(rules)
-
-
-def _is_beside(word: Word, bar: Bar) -> bool:
-    return (
-        bar.top - limits.BESIDE_BAR * word.height
-        <= word.middle
-        <= bar.bottom + limits.BESIDE_BAR * word.height
-    )
-
-
 def header_bottom(colours: Pixels) -> float:
     """Return the row at which the header's colour ends, 0 when the image has no such header."""
     height = colours.shape[0]

@@ -34,7 +34,7 @@ from backfill.ocr.layout import Layout, read_layout
 from backfill.ocr.noise import is_provisional, is_tab, says_whose
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Tail
-from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
+from backfill.ocr.sheet import Bar, Sheet, is_cut
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Rows, Word, span_of
@@ -85,8 +85,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         if end > sheet.top:
             sheet = replace(sheet, top=end + limits.HEADER_RULE * letter_px)
         above, below = [], [word for word in words if not is_cut(word, sheet.top, ink)]
-    rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
-    layout = read_layout(below, rules)
+    layout = read_layout(below, sheet.dividers)
     whole = check_times(layout.entries)
     of_cards = [word for entry in whole for word in entry.words]
     first = min((word.top for word in of_cards), default=math.inf)
