@@ -177,7 +177,7 @@ def test_a_moment_that_may_be_two_is_left_alone(
 
 @pytest.mark.parametrize("given", [{"key": "at"}, {"reads": "at"}])
 def test_a_key_or_a_source_that_may_be_two_moments_is_refused(
-    tables: Tables, given: dict[str, str]
+    tables: Tables, given: dict[str, Any]
 ) -> None:
     tables.make(
         "CREATE TABLE tide (id int PRIMARY KEY, at timestamptz UNIQUE, height numeric)",
