@@ -27,7 +27,7 @@ from backfill.log_format import sentence_of
 
 COMMAND = [sys.executable, "-m", "backfill"]
 COMMAND_LINE_NEEDS = (
-    *("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV", RENDERED_ENV),
+    *("PATH", "HOME", "LANG", "TMPDIR", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV", RENDERED_ENV),
 )
 
 
