@@ -37,6 +37,6 @@ def test_a_job_tells_what_was_doubtful_about_a_run(
     tmp_path: Path, job: str, summary: dict[str, Any], says: str
 ) -> None:
     folder = RunFolder(tmp_path)
-    facts = cast(Any, SimpleNamespace(plan={}, summary=summary, folder=folder))
+    facts = cast(Any, SimpleNamespace(planned=lambda _: {}, summary=summary, folder=folder))
 
     assert kind_of(job).doubts(facts) == says

@@ -25,6 +25,11 @@ from backfill.server.table import Relation
 _KINDS = {"v": ", but a view", "m": ", but a materialized view", "f": ", but a foreign table"}
 _READABLE_KINDS = ("r", "p", "v", "m", "f")
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
+#: The server's own functions that give another value for each row that asks; not `now`.
+_OF_CHANCE = (
+    "SELECT min(proname) FROM pg_catalog.pg_proc WHERE proname = ANY (%s)"
+    " AND pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v'"
+)
 
 
 def find_relation(connection: Connection, name: str, *, is_read_only: bool = False) -> Relation:
@@ -213,3 +218,14 @@ _HIDES_ROWS = """
         ELSE c.relrowsecurity AND NOT coalesce(a.rolsuper OR a.rolbypassrls, false)
           AND (c.relforcerowsecurity OR NOT pg_has_role(under.reader, c.relowner, 'USAGE')) END)
 """
+
+
+def refuse_chance(connection: Connection, said: str, where: str) -> None:
+    """Raise `PreflightError` for a condition, named as it was said, that answers as it likes."""
+    plain = re.sub(r"'[^']*'", "''", where.lower())
+    chance = scalar(connection, _OF_CHANCE, re.findall(r"(\w+)\s*\(", plain))
+    if chance:
+        raise PreflightError(
+            f"{said} calls {chance}(), which answers otherwise each time: rows could neither be "
+            "counted nor found again. Write a condition on the columns of a row."
+        )

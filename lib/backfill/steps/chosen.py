@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,29 +15,14 @@ from backfill.loading import give_back
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.rows.spelt import condition
+from backfill.server.catalog import refuse_chance
 from backfill.server.in_bulk import words_of
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 from backfill.server.table import Table
 
 SHOWN_KEYS = 5
-#: The server's own functions that give another value for each row that asks; not `now`.
-_OF_CHANCE = (
-    "SELECT min(proname) FROM pg_catalog.pg_proc WHERE proname = ANY (%s)"
-    " AND pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v'"
-)
 _MEND = "Is the key's index sound? Mend: REINDEX, then plan again."
-
-
-def refuse_chance(connection: Connection, said: str, where: str) -> None:
-    """Raise `PreflightError` for a condition, named as it was said, that answers as it likes."""
-    plain = re.sub(r"'[^']*'", "''", where.lower())
-    chance = scalar(connection, _OF_CHANCE, re.findall(r"(\w+)\s*\(", plain))
-    if chance:
-        raise PreflightError(
-            f"{said} calls {chance}(), which answers otherwise each time: rows could neither be "
-            "counted nor found again. Write a condition on the columns of a row."
-        )
 
 
 def count_chosen(connection: Connection, table: Table, where: str, said: str) -> int:

@@ -25,11 +25,17 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.rows.columns import Column
 from backfill.rows.spelt import Spelt, condition
-from backfill.server.catalog import best_key, find_relation, no_key, require_columns, unique_key
+from backfill.server.catalog import (
+    best_key,
+    find_relation,
+    no_key,
+    refuse_chance,
+    require_columns,
+    unique_key,
+)
 from backfill.server.catalog_columns import CatalogColumn, columns_of, quoted_name
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
-from backfill.steps.chosen import refuse_chance
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
 
 #: A value within a column: settings->>'tz', place->'clock'->>'zone', zones[1].
