@@ -47,6 +47,36 @@ def test_a_badge_beside_the_times_is_no_part_of_the_client(badge: str) -> None:
     assert entry.title == "Vega Dunge • Skola"
 
 
+@pytest.mark.parametrize("left", [300, 520])
+@pytest.mark.parametrize(
+    ("badge", "is_asked"),
+    [
+        ("Spontan", True), ("Obekräftad", True), ("Ej bekräftad", True), ("Vikariat", True),
+        ("Bekräftad", False), ("Kommande", False), ("In progress", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("texts", "title"),
+    [
+        (("Vega Dunge • Skola", "Lerum, Ringgatan 4"), "Vega Dunge • Skola"),
+        (("Vega Dunge", "Skola", "Lerum, Ringgatan 4"), "Vega Dunge • Skola"),
+        (("Lunch",), "Lunch"),
+    ],
+)
+def test_a_badge_at_the_end_of_the_times_line_is_no_part_of_the_client(
+    left: int, badge: str, is_asked: bool, texts: Sequence[str], title: str
+) -> None:
+    """On one card of three; the others' times have nothing beside them."""
+    day = [("06:00 – 06:45", 10, 10), ("Restid", 10, 40), ("10:00 – 11:00", 10, 410)]
+    own = [(text, 10, 240 + 30 * at) for at, text in enumerate(texts)]
+    more = [("Restid", 10, 440), ("07:00 – 09:15", 10, 210), (badge, left, 210)]
+
+    entry = _entries(*day, *own, *more)[1]
+
+    assert (checks.UNKNOWN_TEXT in entry.flags) is is_asked
+    assert entry.title.replace(" • ", " ") == title.replace(" • ", " ")
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -98,9 +98,11 @@ class Screen:
             self.line(address, left, top + pitch)
         self.y = bottom + 12
 
-    def cover(self, place: int, fill: str, *, grow: int = 0, is_round: bool = True) -> None:
-        """Draw something over a card and `grow` pixels of what is around it."""
-        top, bottom = self.boxes[place]
+    def cover(
+        self, place: int, fill: str, *, grow: int = 0, is_round: bool = True, offset: int = 0
+    ) -> None:
+        """Draw something over a card and `grow` pixels of what is around it, or lower down."""
+        top, bottom = (offset + row for row in self.boxes[place])
         box = (10 - grow, top - grow, WIDTH - 10 + grow, bottom + grow)
         self.pen.rounded_rectangle(box, 14 if is_round else 0, fill=fill)
         self.words = [w for w in self.words if not top <= w.middle <= bottom]
@@ -316,6 +318,59 @@ def test_a_message_far_below_the_list_is_no_card(look: Look, fill: str) -> None:
     screen = _with_message(look, HEIGHT - 260, "Meddelande från chefen", fill)
 
     assert screen.unseen(has_strays=True) == Unseen((), Tail.ROOM)
+
+
+@looks
+@pytest.mark.parametrize("fill", ["#3b5bdb", "#5a636e"])
+@pytest.mark.parametrize(("beyond", "is_seen"), [(2, False), (34, None), (84, True)])
+def test_a_message_right_below_the_list_hides_no_card_that_would_be_seen_to_begin_above_it(
+    look: Look, fill: str, beyond: int, is_seen: bool | None
+) -> None:
+    """The next box begins 12 pixels below the last, the next text where none has a box half a blank
+    lower."""
+    screen = _screen(look)
+    top, bottom = screen.boxes[-1]
+    screen.cover(-1, fill, offset=bottom - top + beyond)
+
+    is_free = look.is_boxed if is_seen is None else is_seen
+    assert (screen.unseen() == Unseen((), Tail.ROOM)) is is_free
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize("inset", [40, 0])
+def test_a_message_that_leaves_the_sides_of_cards_free_hides_none(
+    is_closed: bool, inset: int
+) -> None:
+    """Of cards whose ground is the page's nobody knows whether a rule ends the last of them."""
+    screen = Screen(LOOKS["ruled"], Image.new("RGB", (WIDTH, HEIGHT), "#ffffff"))
+    for card in DAY:
+        screen.card(*card)
+    top = screen.boxes[-1][1]
+    if is_closed:
+        screen.pen.rectangle((0, top + 3, WIDTH, HEIGHT), fill="#dbe7f0")
+        screen.pen.rectangle((0, 0, WIDTH, 140), fill="#dbe7f0")
+    screen.pen.rectangle((inset, top + 14, WIDTH - inset, top + 120), fill="#323b4a")
+
+    assert (screen.unseen() == Unseen((), Tail.ROOM)) is (is_closed and bool(inset))
+
+
+@pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
+@pytest.mark.parametrize("fill", ["#323b4a", "#f4d35e"])
+@pytest.mark.parametrize("is_message", [True, False])
+def test_a_message_on_a_page_that_changes_little_by_little_is_told_from_the_page(
+    name: str, fill: str, is_message: bool
+) -> None:
+    look = LOOKS[name]
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page))
+    for y in range(HEIGHT):
+        shade = 205 - 90 * y // HEIGHT
+        screen.pen.line((0, y, WIDTH, y), fill=(shade, 140, shade))
+    for card in DAY:
+        screen.card(*card)
+    top, left = screen.y + 24, 24 if is_message else 0
+    screen.pen.rectangle((left, top, WIDTH - left, top + 120), fill=fill)
+
+    assert (screen.unseen() == Unseen((), Tail.ROOM)) is is_message
 
 
 @looks

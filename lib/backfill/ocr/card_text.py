@@ -298,7 +298,7 @@ def _has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequenc
     """Whether the text beside a range of times is no title, whose first line stands below.
 
     A title that goes on below breaks where its next word has no room. A text that leaves room for
-    the whole first word of a client and a job on the next line was never a part of them.
+    the whole first word of the next line was never a part of it, nor one far from the times.
     """
     beside, below = (anchor.rest, lines) if anchor.rest else ("", lines[1:])
     if anchor.is_stacked or not below or not lines:
@@ -307,16 +307,24 @@ def _has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequenc
         if not all(_is_beside(cell, anchor) for cell in lines[0]):
             return False
         beside = _plain_text(lines[0])
-    title = _plain_text(below[0])
-    is_whole = _is_whole(title) or _WHOLE.search(" ".join(map(_plain_text, below[:2])))
+    # What a client's card says below, or an activity's, is all of its title.
+    texts = [_plain_text(line) for line in below[: _title_count(below, replace(anchor, rest=""))]]
+    words = " ".join(texts).split()
+    labelled = sum(match.stop - match.start for match in find_labels(words))
+    is_whole = bool(labelled) and (labelled < len(words) or len(texts) == len(below))
+    is_whole |= any(map(_is_whole, (texts[0], " ".join(texts[:2]))))
     if not is_whole or BULLET in beside or find_labels(beside.split()):
         return False
-    ends = anchor.right if anchor.rest else max(cell.right for cell in lines[0])
+    begins, ends = anchor.right, anchor.right
+    if not anchor.rest:
+        begins, ends = min(c.left for c in lines[0]), max(c.right for c in lines[0])
     stops = [cell.left for cell in lengths if _is_beside(cell, anchor)]
     right = min(stops, default=max(cell.right for line in lines for cell in line))
     first = below[0][0].words[0]
     is_below_times = below[0][0].left < anchor.left + limits.BELOW_TIMES * first.height
-    return is_below_times and ends + first.width + limits.BLANK_BEFORE * first.height < right
+    has_room = ends + first.width + limits.BLANK_BEFORE * first.height < right
+    is_apart = begins - anchor.right > limits.GAP_IN_RANGE * first.height
+    return is_below_times and (has_room or is_apart)
 
 
 def _without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list[Cell], list[Cell]]:

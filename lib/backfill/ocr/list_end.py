@@ -52,7 +52,7 @@ def is_ended(scene: Scene, gaps: Sequence[Span], rest: Span, buttons: Collection
         return False
     reach = max(2.0 * limits.SHRINK, limits.SAME_PLACE * unit)
     # What stands lower may be a bar of tabs, and what leaves the rims free a message.
-    low = max(end, min(rest[1], limits.TAB_MIN * limits.SHRINK * len(scene.colours)))
+    low = max(end, min(rest[1], _tabs_y(scene)))
     rims = scene.colours[:, :: scene.colours.shape[1] - 1]
     seen, far = _edges(scene.colours, (rest[0], end)), _edges(rims, (end, low))
     between = [_aligned(_edges(scene.colours, gap), seen, limits.DESCENT * unit) for gap in gaps]
@@ -73,6 +73,50 @@ def is_ended(scene: Scene, gaps: Sequence[Span], rest: Span, buttons: Collection
     is_page = all(o.over <= most and any(is_near(o.beyond, p) for p in pages) for o in others)
     least = _least(seen, gaps, between, reach)
     return is_page and (blank < room or (not others and 0.0 < least <= room))
+
+
+def is_ended_before(scene: Scene, gaps: Sequence[Span], rest: Span, covers: Sequence[Box]) -> bool:
+    """Whether no card follows the last one though something lies over the list further down.
+
+    The last one's own edge is seen, and before the cover nothing of a next one; or cards are wider
+    than the cover, and beside it the page goes on.
+    """
+    reach = max(2.0 * limits.SHRINK, limits.SAME_PLACE * scene.letter_px)
+    above = rest[0], min(box[1] for box in covers)
+    seen, between = _edges(scene.colours, above), [_edges(scene.colours, gap) for gap in gaps]
+    is_closed = all(any(abs(own.at - e[0].at) <= reach for own in seen) for e in between if e)
+    return (is_closed and is_ended(scene, gaps, above, ())) or _is_free_beside(
+        scene, gaps, (rest[0], min(rest[1], _tabs_y(scene))), covers, reach
+    )
+
+
+def _is_free_beside(
+    scene: Scene, gaps: Sequence[Span], rest: Span, covers: Sequence[Box], reach: float
+) -> bool:
+    """Whether in a strip beside the covers each card has an edge, and the last one's is all.
+
+    What is beyond that is no card's, since none above has its colour there.
+    """
+    left, right = (
+        int(side / limits.SHRINK)
+        for side in (min(box[0] for box in covers), max(box[2] for box in covers))
+    )
+    for at in (*range(0, left - 1, 2), *range(right + 2, scene.colours.shape[1] - 1, 2)):
+        strip = scene.colours[:, at : at + 2]
+        between, seen = [_edges(strip, gap) for gap in gaps], _edges(strip, rest)
+        if (
+            seen
+            and all(between)
+            and seen[-1].at <= max(edges[0].at for edges in between) + reach
+            and not any(is_near(seen[-1].beyond, edges[-1].beyond) for edges in between)
+        ):
+            return True
+    return False
+
+
+def _tabs_y(scene: Scene) -> float:
+    """Return the row from which on a bar of tabs may stand."""
+    return limits.TAB_MIN * limits.SHRINK * len(scene.colours)
 
 
 def _aligned(edges: list[_Edge], seen: Sequence[_Edge], reach: float) -> list[_Edge]:

@@ -81,7 +81,8 @@ def is_collaborators(text: str) -> bool:
 
 def is_on_time(text: str) -> bool:
     """Whether the text is the small state below the times, and no town (Kalmar is like "klar")."""
-    return is_like(text, words_of("state")) and not known_towns().find_town(text)
+    is_state = is_like(text, words_of("state")) or plain(text) in words_of("settled")
+    return is_state and not known_towns().find_town(text)
 
 
 def heads_count(text: str) -> bool:

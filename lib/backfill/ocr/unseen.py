@@ -20,7 +20,7 @@ from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.day_names import names_day
-from backfill.ocr.list_end import foot_of, is_ended
+from backfill.ocr.list_end import foot_of, is_ended, is_ended_before
 from backfill.ocr.masks import Box, Mask, Piece, Pixels, differs, find_shapes, is_on
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Hidden, Tail, name_of
@@ -74,7 +74,7 @@ def find_unseen(
     end = view.farewell_y if view.farewell_y is not None else foot + blank
     usual = _usual_colours(scene, view, entries)
     masks = [_differing(scene, view, colour) for colour in usual]
-    covers = _covers(scene, masks, view)
+    covers = _covers(scene, [*masks, *_off_page(scene, foot + blank, view.bottom)], view)
     grounds = [
         mask
         for at, mask in enumerate(masks)
@@ -83,15 +83,22 @@ def find_unseen(
     if any(_holds_bars(scene, mask, words) for mask in grounds):
         hidden.append(Hidden(ROOM_BETWEEN))
     flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
-    over = [_place_of(box, view, entries, spans, words) for box in covers if box[1] < end]
-    hidden += [_hidden(COVERED, entries, place) for place in over if place is not None]
-    flags += tuple(dict.fromkeys(one.doubt for one in hidden))
     # Beside a scale of hours a blank is free time.
     pairs = itertools.pairwise(spans if view.scale_y is None else ())
     between = [
         (foot_of(scene, [upper], (upper[1] + lower[0]) / 2), lower[0]) for upper, lower in pairs
     ]
-    ends = view.tail is Tail.FAREWELL or is_ended(scene, between, (foot, view.bottom), buttons)
+    rest = (foot, view.bottom)
+    below = [box for box in covers if box[1] >= foot]
+    is_over = bool(below and between) and is_ended_before(scene, between, rest, below)
+    over = [
+        _place_of(box, view, entries, spans, words)
+        for box in covers
+        if box[1] < end and not (is_over and box in below)
+    ]
+    hidden += [_hidden(COVERED, entries, place) for place in over if place is not None]
+    flags += tuple(dict.fromkeys(one.doubt for one in hidden))
+    ends = view.tail is Tail.FAREWELL or is_over or is_ended(scene, between, rest, buttons)
     return Unseen(flags, view.tail if ends else Tail.EDGE, tuple(hidden))
 
 
@@ -193,6 +200,25 @@ def _differing(scene: Scene, view: View, colour: npt.NDArray[np.int16]) -> Mask:
     return mask
 
 
+def _off_page(scene: Scene, next_y: float, bottom: float) -> list[Mask]:
+    """Return where rows below the last card are unlike a rim whose colour changes little by little.
+
+    Such a rim is the page's, from where a next card would be down to the list's end.
+    """
+    first, last = int(next_y / limits.SHRINK), round(bottom / limits.SHRINK)
+    found = []
+    for rim in (scene.colours[:, :4], scene.colours[:, -4:]):
+        own = np.median(rim[:last], axis=1).astype(np.int16)
+        edges = np.flatnonzero(np.abs(np.diff(own, axis=0)).max(axis=1) >= limits.RULE_CONTRAST)
+        begin = int(edges.max(initial=-1)) + 1
+        if begin <= first < last and difference(own[begin], own[-1]) > 1:
+            mask = np.ones(scene.colours.shape[:2], dtype=np.uint8)
+            off = np.abs(scene.colours[begin:last].astype(np.int16) - own[begin:, None])
+            mask[begin:last] = off.max(axis=2) > limits.OTHER_COLOUR
+            found.append(mask)
+    return found
+
+
 def _covers(scene: Scene, masks: Sequence[Mask], view: View) -> list[Box]:
     """Return the box of each wide shape on the list, in pixels.
 
@@ -272,8 +298,10 @@ def _usual_colours(
     parts += [scene.colours[top:bottom], scene.colours[:top], scene.colours[bottom:]]
     if view.date is not None:
         parts.append(scene.colours[max(0, top - round(scene.letter_px / limits.SHRINK)) : top])
-    colours = [commonest(part) for part in parts if part.size]
     spans = [_span(entry.words) for entry in entries]
+    beside = scene.colours[int(spans[0][0] / limits.SHRINK) : int(spans[-1][1] / limits.SHRINK)]
+    parts += [beside[:, :1], beside[:, -1:]]
+    colours = [commonest(part) for part in parts if part.size]
     between = [
         _row_colours(
             scene.colours[int(upper[1] / limits.SHRINK) + 1 : int(lower[0] / limits.SHRINK)]
