@@ -76,6 +76,16 @@ def test_times_above_a_date_are_told_from_the_clock_of_the_phone() -> None:
     assert holds_times(_words(("08:00-09:00", 60, 50)), SIZE, ())
 
 
+@pytest.mark.parametrize("battery", ["74 %", "7496", "2490"])
+@pytest.mark.parametrize("title", ["Mine", "Calendar", "21:30-22:00"])
+def test_of_a_screen_that_shows_a_screen_both_clocks_are_the_phones(
+    battery: str, title: str
+) -> None:
+    frame = [("21:47", 40, 54), ("05:44", 120, 194), ("all", 800, 194), (battery, 860, 194)]
+
+    assert holds_times(_words(*frame, (title, 200, 278)), SIZE, ()) is (title == "21:30-22:00")
+
+
 def test_a_time_alone_above_the_date_is_a_messages_unless_cards_have_it_in_its_column() -> None:
     cards = _words(*CARD)
 

@@ -151,6 +151,23 @@ def test_a_text_left_of_times_and_titles_is_no_part_of_the_card() -> None:
     assert any(checks.UNKNOWN_TEXT in entry.flags for entry in entries)
 
 
+@pytest.mark.parametrize("client", ["Café 24", "Vega Dunge"])
+@pytest.mark.parametrize(
+    "job", [("Skola",), ("Inledande", "storstädning"), ("Överlåtet", "Vikarie")]
+)
+def test_a_job_that_goes_on_below_its_client_is_known_as_one(
+    client: str, job: tuple[str, ...]
+) -> None:
+    """The lengths at the right show that the client's line had room for the job's first word."""
+    lines = [(text, 120, 40 + 30 * at) for at, text in enumerate(job)]
+    (entry,) = _entries(
+        ("07:00", 10, 10), ("09:15", 10, 40), (client, 120, 10), *lines,
+        ("Ringgatan 14, Mölnlycke Östra", 120, 120), ("2h 15m", 520, 10),
+    )  # fmt: skip
+
+    assert (checks.UNKNOWN_TEXT in entry.flags) is ("Vikarie" in job)
+
+
 def test_a_title_that_breaks_though_there_is_room_is_two_texts() -> None:
     (entry,) = _entries(
         ("07:00 – 09:15", 10, 10), ("Överlåtet", 10, 40), ("Vega Dunge", 10, 70),

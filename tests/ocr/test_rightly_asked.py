@@ -329,6 +329,18 @@ def test_when_a_message_was_sent_is_no_time_of_its_shift(
     ]
 
 
+@pytest.mark.parametrize("read", ["4", "42", "17"])
+@pytest.mark.parametrize(("aside", "is_tick"), [(0, True), (25, False)])
+def test_ticks_that_were_read_as_digits_stand_where_others_do(
+    read: str, aside: int, is_tick: bool
+) -> None:
+    second = [replace(SENT, text="05:52"), replace(TICKS, text=read, left=TICKS.left + aside)]
+    layout = read_layout([*_message(0, [SENT, TICKS]), *_message(200, second)])
+
+    addresses = [entry.address for entry in layout.entries]
+    assert (addresses == ["Ekgatan 4, Lerum"] * 2 and not layout.lone_times) is is_tick
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -412,7 +424,7 @@ def test_a_word_below_a_street_is_no_town_where_other_streets_have_none(word: st
     assert checks.UNKNOWN_TEXT in "".join(day_of([image_of(*cards)]).all_review_reasons)
 
 
-@pytest.mark.parametrize(("word", "is_held"), [("Publicerat", True), ("Partille", False)])
+@pytest.mark.parametrize(("word", "is_held"), [("Inskickat", True), ("Partille", False)])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_word_below_every_street_is_a_town_if_it_is_known_as_one(
     word: str, is_held: bool, count: int

@@ -282,3 +282,6 @@ def test_a_switch_that_stands_at_everybodys_shifts_is_told_from_one_at_the_perso
         scene = scene_of(pixels, (), look.text_px)
 
         assert shows_everybody(tuple(rows), screen.entries, scene) is (chosen == 1)
+        # Where the phone's clock stands on the line, "all" is its signal.
+        clock = (Word("14:24", 4, rows[0][0].top, 30, rows[0][0].height, 96.0),)
+        assert not shows_everybody((clock, *rows), screen.entries, scene)

@@ -69,6 +69,8 @@ def without_sent(words: list[Word], cells: Sequence[Cell]) -> list[Word]:
     tall, dark = (
         statistics.median(getattr(r, of) for r in ranges) for of in ("height", "contrast")
     )
+    clocks_at = [word for word in words if parse_clock(word.text)]
+    ticked = [w.left for w in words if any(_is_tick_of(w, word) for word in clocks_at)]
     sent = [
         word
         for word in sorted(words, key=lambda word: word.top)
@@ -76,32 +78,38 @@ def without_sent(words: list[Word], cells: Sequence[Cell]) -> list[Word]:
         and word.height < limits.SENT_TALL * tall
         and word.contrast < limits.FAINTER * dark
         and not any(_is_level(cell, word) for cell in ranges)
-        and _ends_line(word, words)
+        and _ends_line(word, words, ticked)
     ]
     clocks = [parse_clock(word.text) for word in sent]
     if clocks != sorted(clocks):
         return words
-    ticks = [w for w in words if any(_is_tick_of(w, word) for word in sent)]
+    ticks = [w for w in words if any(_is_tick_of(w, word, ticked) for word in sent)]
     return [word for word in words if word not in sent and word not in ticks]
 
 
-def _ends_line(word: Word, words: Sequence[Word]) -> bool:
+def _ends_line(word: Word, words: Sequence[Word], ticked: Sequence[float]) -> bool:
     """Whether nothing but ticks stands right of a word, and left of it nothing as pale."""
     line = [w for w in words if w is not word and _is_level(w, word)]
     return all(
-        _is_tick_of(w, word)
+        _is_tick_of(w, word, ticked)
         or (w.right < word.left and w.contrast * limits.FAINTER > word.contrast)
         for w in line
     )
 
 
-def _is_tick_of(tick: Word, word: Word) -> bool:
-    """Whether a word is what ticks right behind a time are read as."""
+def _is_tick_of(tick: Word, word: Word, ticked: Sequence[float] = ()) -> bool:
+    """Whether a word is what ticks right behind a time are read as.
+
+    Digits are ticks where other messages have theirs: `ticked`, in pixels.
+    """
     return (
         _is_level(tick, word)
         and 0 <= tick.left - word.right + 1 < limits.GAP_IN_RANGE * word.height
         and len(tick.text) <= limits.TICK_CHARS
-        and not any(char.isdigit() for char in tick.text)
+        and (
+            not any(char.isdigit() for char in tick.text)
+            or any(abs(tick.left - left) < limits.SAME_EDGE * tick.height for left in ticked)
+        )
     )
 
 

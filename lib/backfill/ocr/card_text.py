@@ -354,13 +354,17 @@ def _breaks_early(
         beside = (cell.left - before for cell in lengths if cell.top < middle < cell.bottom)
         return min(beside, default=right)
 
+    def tells_apart(at: int) -> bool:
+        texts = [_plain_text(line) for line in title[at:]]
+        if any(map(_is_whole, texts[:2])):
+            return True
+        # A job may go on below: Inledande / storstädning.
+        jobs = [texts[0], *(" ".join(texts[1:end]) for end in range(2, len(texts) + 1))]
+        return not (any(map(is_job, jobs)) or any(BULLET in text for text in texts[:2]))
+
     return any(
-        _has_room(upper, lower, room_of(upper))
-        and (
-            any(map(_is_whole, texts := (_plain_text(upper), _plain_text(lower))))
-            or not any(is_job(text) or BULLET in text for text in texts)
-        )
-        for upper, lower in itertools.pairwise(title)
+        _has_room(upper, lower, room_of(upper)) and tells_apart(at)
+        for at, (upper, lower) in enumerate(itertools.pairwise(title))
     )
 
 

@@ -142,5 +142,6 @@ def _is_state(text: str) -> bool:
         letters in _STATUS_WORDS
         or bool(_BARS.fullmatch(letters))
         or "%" in text
-        or len(letters) <= (3 if re.search(r"\d", letters) else 2)
+        # 62 %, its sign perhaps read as digits.
+        or len(letters) <= (4 if letters.isdigit() else 3 if re.search(r"\d", letters) else 2)
     )

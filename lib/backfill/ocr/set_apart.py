@@ -22,6 +22,7 @@ from backfill.ocr.noise import is_like, words_of
 from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import parse_clock
 from backfill.ocr.vocabulary import find_labels, main_label
 from backfill.ocr.words import Rows, Word, span_of
 
@@ -181,16 +182,20 @@ def shows_everybody(rows: Rows, entries: Sequence[Entry], scene: Scene) -> bool:
     end = min((word.top for entry in entries for word in entry.words), default=0.0)
     for row in (row for row in rows if row and row[0].bottom < end):
         text = " ".join(word.text for word in row)
-        if not is_like(text, words_of("everybody"), limits.SIMILAR_MEANING):
+        beside = [
+            o for o in rows if o and o is not row and row[0].top < o[0].middle < row[0].bottom
+        ]
+        # The bars of a signal, beside the clock of the phone, may be read as "all".
+        has_clock = any(parse_clock(word.text) for other in (row, *beside) for word in other)
+        if has_clock or not is_like(text, words_of("everybody"), limits.SIMILAR_MEANING):
             continue
         level = slice(int(row[0].top / limits.SHRINK), int(row[0].bottom / limits.SHRINK) + 1)
         page = commonest(scene.colours[level, :2])
         own = difference(commonest(part_behind(scene, row)), page)
-        for other in rows:
-            if other and other is not row and row[0].top < other[0].middle < row[0].bottom:
-                off = difference(commonest(part_behind(scene, other)), page)
-                if (own >= limits.SWITCHED > off) or (
-                    own <= limits.OTHER_COLOUR < off < limits.SWITCHED
-                ):
-                    return True
+        for other in beside:
+            off = difference(commonest(part_behind(scene, other)), page)
+            if (own >= limits.SWITCHED > off) or (
+                own <= limits.OTHER_COLOUR < off < limits.SWITCHED
+            ):
+                return True
     return False
