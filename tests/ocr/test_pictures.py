@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.drawn.style import STYLES, Style
 from tests.ocr.screens import dejavu
 
@@ -301,3 +301,67 @@ def test_short_lines_under_one_another_are_no_map(grounds: tuple[str, str], styl
         y += int(size * 3.45) + 44
 
     assert not _ink(image).pictures
+
+
+@themes
+@pytest.mark.parametrize("radius", [0, 3, 6])
+@pytest.mark.parametrize(("size", "line"), [(30, 2), (30, 4), (38, 3)])
+def test_boxes_to_be_ticked_are_no_letters(
+    theme: tuple[str, str], radius: int, size: int, line: int
+) -> None:
+    image, pen = _screen(theme)
+    for at in range(5):
+        box = (135, 36 + at * 60, 135 + size, 36 + at * 60 + size)
+        pen.rounded_rectangle(box, radius, outline=theme[1], width=line)
+
+    assert _inside(_ink(image), (130, 0, 180, 400)) == 0
+
+
+@themes
+@pytest.mark.parametrize("text", ["OLOV BODÉN", "D 00 08 QO", "Olof Öberg 10"])
+@pytest.mark.parametrize("size_px", [26, 34, 44])
+def test_round_letters_and_digits_are_no_boxes(
+    theme: tuple[str, str], text: str, size_px: int
+) -> None:
+    image, pen = _screen(theme)
+    _write(pen, text, 190, 420, theme[1], size_px)
+
+    found = _inside(_ink(image), (180, 400, 790, 500))
+    plain, brush = _screen(theme)
+    _write(brush, text, 190, 420, theme[1], size_px)
+    grey = np.asarray(plain.convert("L"), dtype=np.uint8)
+    assert found == _inside(find_ink(grey), (180, 400, 790, 500))
+
+
+@themes
+@pytest.mark.parametrize("size", [17, 20, 26])
+@pytest.mark.parametrize("blur", [0.0, 0.8])
+def test_a_disc_as_large_as_a_letter_is_a_bullet_between_words_and_else_no_text(
+    theme: tuple[str, str], size: int, blur: float
+) -> None:
+    image, pen = _screen(theme)
+    _write(pen, "Ida Alm", 190, 420, theme[1])
+    top = 436 - size // 2
+    pen.ellipse((300, top, 300 + size, top + size), fill=theme[1])
+    _write(pen, "Skola", 314 + size, 420, theme[1])
+    pen.ellipse((640, 540, 640 + size, 540 + size), fill="#d93025")
+    image = image.filter(ImageFilter.GaussianBlur(blur))
+
+    bands = find_bands(_ink(image))
+
+    assert [len(band.bullets) for band in bands if 400 < band.top < 460] == [1]
+    assert not [band for band in bands if band.top > 500]
+
+
+@themes
+@pytest.mark.parametrize("blur", [0.6, 0.9, 1.2])
+def test_letters_that_a_blur_fills_are_no_discs(theme: tuple[str, str], blur: float) -> None:
+    image = Image.new("RGB", (WIDTH, HEIGHT), theme[0])
+    pen = ImageDraw.Draw(image)
+    for at in range(8):
+        _write(pen, "oooo eaoc Osloborna 0800 coo", 40, 40 + 40 * at, theme[1], 13)
+        _write(pen, "o", 600, 40 + 40 * at, theme[1], 13)
+    bands = find_bands(_ink(image.filter(ImageFilter.GaussianBlur(blur))))
+
+    assert not any(band.bullets for band in bands)
+    assert sum(band.left > 590 for band in bands) == 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -61,7 +61,10 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     bands = _absorb_accents([_band_of(group) for group in groups])
     bands = _attach_small(bands, small, unit)
     bands = _without_faint(bands, ink.contrast)
-    bands = [_without_bullets(part, unit) for band in bands for part in _split_at_icon(band)]
+    parts = [part for band in bands for part in _split_at_icon(band)]
+    discs = {p for part in parts for p in part.pieces if _is_disc(p, ink)}
+    # A disc that stands alone is a mark on a map, or a light.
+    bands = [_without_bullets(p, discs, unit) for p in parts if not discs.issuperset(p.pieces)]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
 
 
@@ -284,9 +287,30 @@ def _is_ring(piece: Piece) -> bool:
     return is_round and piece.area < 0.6 * piece.width * piece.height
 
 
-def _without_bullets(band: Band, unit: float) -> Band:
-    """Return the band with its bullets taken out of the ink: OCR reads them as », = or nothing."""
-    letters = [p for p in band.pieces if p.height > limits.LARGEST_BULLET * unit or _is_ring(p)]
+def _is_disc(piece: Piece, ink: Ink) -> bool:
+    """Whether a piece as large as a letter is round and solid, as no letter is."""
+    if not (
+        limits.SMALL_PIECE * ink.letter_px < piece.height < limits.DISC_TALL * ink.letter_px
+        and limits.BOX_WIDE[0] < piece.width / piece.height < limits.BOX_WIDE[1]
+    ):
+        return False
+    rows, columns = np.ogrid[-1 : 1 : piece.height * 1j, -1 : 1 : piece.width * 1j]
+    dark = ink.contrast[piece.top : piece.bottom, piece.left : piece.right]
+    core = dark[np.hypot(rows, columns) <= limits.DISC_CORE]
+    is_round = limits.ROUND_FULL[0] < piece.full < limits.ROUND_FULL[1]
+    return is_round and int(core.min()) >= limits.DISC_DARK * int(core.max())
+
+
+def _without_bullets(band: Band, discs: Set[Piece], unit: float) -> Band:
+    """Return the band with its bullets taken out of the ink: OCR reads them as », = or nothing.
+
+    `discs` may be bullets that are as large as letters.
+    """
+    letters = [
+        p
+        for p in band.pieces
+        if p not in discs and (p.height > limits.LARGEST_BULLET * unit or _is_ring(p))
+    ]
     if len(letters) < 2:
         return band
     top = statistics.median(p.top for p in letters)
@@ -294,9 +318,9 @@ def _without_bullets(band: Band, unit: float) -> Band:
     bullets = [
         p
         for p in band.pieces
-        if 0.12 * unit <= p.height <= limits.LARGEST_BULLET * unit
+        if (p in discs or 0.12 * unit <= p.height <= limits.LARGEST_BULLET * unit)
         and 0.75 < p.width / p.height < 1.33
-        and p.area > 0.68 * p.width * p.height
+        and p.full > limits.ROUND_FULL[0]
         and top + 0.2 * unit < p.middle < bottom - max(0.22 * unit, 0.22 * (bottom - top))
         and _is_apart(p, band.pieces, unit)
     ]

@@ -74,7 +74,10 @@ def _holds_text(box: Sequence[float], ink: Ink) -> bool:
 
 
 def _is_frame(piece: Piece, ink: Ink) -> bool:
-    """Whether a piece is an upright hollow box with sharp corners: a sign that the font lacks."""
+    """Whether a piece is a hollow box: with sharp corners a sign that the font lacks, or a square.
+
+    A box to be ticked is larger than a capital, and its corners may be round.
+    """
     unit = ink.letter_px
     if not (
         limits.FRAME_TALL * unit < piece.height < 2.2 * unit
@@ -85,14 +88,14 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
         return False
     own = ink.labels[piece.top : piece.bottom, piece.left : piece.right] == piece.label
     line = max(1, round(piece.height / 12))
+    is_square = limits.BOX_WIDE[0] < piece.width / piece.height < limits.BOX_WIDE[1]
+    is_box = is_square and piece.height >= limits.BOX_TALL * unit
+    least = limits.BOX_EDGE if is_box else limits.FRAME_EDGE
     # One edge after another: nearly every letter lacks the first.
     edges = (own[:, -line:].T, own[:line], own[-line:], own[:, :line].T)
     inside = own[line + 1 : -line - 1, line + 1 : -line - 1]
     return (
-        all(
-            np.count_nonzero(np.logical_or.reduce(edge)) / edge.shape[1] >= limits.FRAME_EDGE
-            for edge in edges
-        )
+        all(np.count_nonzero(np.logical_or.reduce(edge)) / edge.shape[1] >= least for edge in edges)
         and inside.size > 0
         and float(inside.mean()) <= limits.FRAME_INSIDE
     )

@@ -20,7 +20,6 @@ from backfill.ocr.clock import DAY_MINUTES, canonical_time, unroll_range
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
 from backfill.ocr.failure import ImageFailure, Stage
-from backfill.ocr.identity import fold_text
 from backfill.ocr.meaning import (
     DAY_GOES_ON,
     IMAGES_DIFFER,
@@ -367,8 +366,8 @@ def flags_of(shift: Shift, cards: Sequence[tuple[Entry, Shift]]) -> tuple[str, .
 
 
 def _differ(rows: Sequence[Shift], field: str) -> bool:
-    """Whether rows of one shift tell different texts."""
-    return len({fold_text(getattr(row, field)) for row in rows} - {""}) > 1
+    """Whether rows of one shift tell different texts, or one with other marks: Gård, Gärd."""
+    return len({getattr(row, field).casefold() for row in rows} - {""}) > 1
 
 
 def _crop(sequence: int, words: Sequence[Word]) -> Crop:
