@@ -217,7 +217,7 @@ def _lines(cells: list[Cell], height: float) -> list[list[Cell]]:
     return [sorted(line, key=lambda cell: cell.left) for line in lines]
 
 
-def _title_count(lines: list[list[Cell]], anchor: Anchor) -> int:
+def _title_count(lines: Sequence[Sequence[Cell]], anchor: Anchor) -> int:
     """Return how many of the lines are the title; at least one, unless the title stood before."""
     first = 0 if anchor.rest else 1
     for index in range(first, len(lines)):
@@ -226,7 +226,7 @@ def _title_count(lines: list[list[Cell]], anchor: Anchor) -> int:
     return len(lines)
 
 
-def _is_fainter(line: list[Cell], title: list[Cell]) -> bool:
+def _is_fainter(line: Sequence[Cell], title: Sequence[Cell]) -> bool:
     contrast = max(cell.contrast for cell in line)
     return 0 < contrast < limits.FAINTER * max(cell.contrast for cell in title)
 
