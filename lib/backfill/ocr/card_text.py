@@ -300,24 +300,21 @@ def _has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequenc
     A title that goes on below breaks where its next word has no room. A text that leaves room for
     the whole first word of the next line was never a part of it, nor one far from the times.
     """
-    beside, below = (anchor.rest, lines) if anchor.rest else ("", lines[1:])
-    if anchor.is_stacked or not below or not lines:
+    below = lines if anchor.rest else lines[1:]
+    if anchor.is_stacked or not below:
         return False
-    if not beside:
-        if not all(_is_beside(cell, anchor) for cell in lines[0]):
-            return False
-        beside = _plain_text(lines[0])
+    if not (anchor.rest or all(_is_beside(cell, anchor) for cell in lines[0])):
+        return False
+    beside = anchor.rest or _plain_text(lines[0])
     # What a client's card says below, or an activity's, is all of its title.
     texts = [_plain_text(line) for line in below[: _title_count(below, replace(anchor, rest=""))]]
-    words = " ".join(texts).split()
-    labelled = sum(match.stop - match.start for match in find_labels(words))
-    is_whole = bool(labelled) and (labelled < len(words) or len(texts) == len(below))
-    is_whole |= any(map(_is_whole, (texts[0], " ".join(texts[:2]))))
-    if not is_whole or BULLET in beside or find_labels(beside.split()):
+    title = " ".join(texts)
+    labelled = sum(match.stop - match.start for match in find_labels(title.split()))
+    is_told = labelled and (labelled < len(title.split()) or len(texts) == len(below))
+    if not (is_told or _WHOLE.search(title)) or BULLET in beside or find_labels(beside.split()):
         return False
-    begins, ends = anchor.right, anchor.right
-    if not anchor.rest:
-        begins, ends = min(c.left for c in lines[0]), max(c.right for c in lines[0])
+    own = [anchor] if anchor.rest else lines[0]
+    begins, ends = min(cell.left for cell in own), max(cell.right for cell in own)
     stops = [cell.left for cell in lengths if _is_beside(cell, anchor)]
     right = min(stops, default=max(cell.right for line in lines for cell in line))
     first = below[0][0].words[0]
