@@ -66,13 +66,18 @@ def test_the_dates_of_the_vectors(case: dict[str, Any]) -> None:
         ("Lordag 23 augusti", "2025-08-23"),
         ("Frlday 22 Augnst", "2025-08-22"),
         ("Tisdag 2 september 2025", "2025-09-02"),
+        ("Arbetsschema fredag 22 augusti 2025", "2025-08-22"),
+        ("Dagens schema för tis 2 september", "2025-09-02"),
     ],
 )
 def test_swedish_and_english_full_short_and_misread(text: str, date: str) -> None:
     assert resolve_date(_header(text), CREATED).date.isoformat() == date
 
 
-@pytest.mark.parametrize("text", ["Lunch", "Vecka 34", "22", "Friday 32 August", "Restid 3 Xyz"])
+@pytest.mark.parametrize("text", [
+    "Lunch", "Vecka 34", "22", "Friday 32 August", "Restid 3 Xyz",
+    "Uppdaterad fredag 22 augusti", "Nästa pass fredag 22 augusti", "Ledig fredag 22 augusti",
+])  # fmt: skip
 def test_other_texts_are_no_date(text: str) -> None:
     assert find_date(lines_of(make_cells([Word(text, 31, 314, 400, 65)]))) is None
 

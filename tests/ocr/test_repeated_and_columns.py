@@ -337,3 +337,96 @@ def test_a_sum_of_which_no_sure_length_was_read_is_looked_at_again(
     view = View(FRIDAY, (), "", (), Tail.ROOM)
 
     assert doubtful_bands((tuple(words),), view) == [0] * is_asked
+
+
+@pytest.mark.parametrize("indent", [0, 24, 44])
+def test_lines_of_one_column_that_a_sign_sets_in_keep_their_order(indent: float) -> None:
+    """A pin stands before the street of each row, and is no letter; none before the town."""
+    rows: list[Line] = []
+    for at, (start, end, name, job, place) in enumerate((FIRST, LAST)):
+        street, _blank, town = place.rpartition(" ")
+        y = 60 + 90 * at
+        rows += [(start, 10, y), (end, 10, y + 30), (name, 120, y), (job, 120, y + 30),
+                 (street, 400 + indent, y), (f"443 1{at} {town}", 400, y + 28)]  # fmt: skip
+
+    assert _told(_layout(*rows)) == [FIRST, LAST]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_range"),
+    [
+        ("13:00 5 13:30", True), ("13:00 5> 13:30", True), ("13:00 S 13:30", True),
+        ("Kl. 13.00–13.30", True), ("KL. 13.00-13.30", True), ("13:00 7 13:30", False),
+    ],
+)  # fmt: skip
+def test_an_arrow_read_as_a_digit_and_a_word_before_the_times_leave_them_a_range(
+    text: str, is_range: bool
+) -> None:
+    found = parse_range(text)
+
+    assert (found is not None and (found.start, found.end) == ("13:00", "13:30")) is is_range
+
+
+@pytest.mark.parametrize(
+    ("way", "is_known"),
+    [
+        ("20 min • 12 km", True), ("4 min · 7,5 km", True), ("12 km", True),
+        ("20 min • 12 kr", False),
+    ],
+)  # fmt: skip
+def test_the_way_between_two_shifts_is_none(way: str, is_known: bool) -> None:
+    lines: list[Line] = []
+    for at, (start, end, name, job, _place) in enumerate((FIRST, LAST, FIRST)):
+        y = 20 + 220 * at
+        lines += [
+            (f"{name} • {job}", 60, y),
+            (f"{start}–{end}", 460, y),
+            ("Ekgatan 4, Lerum", 60, y + 30),
+        ]
+        lines += [(way, 60, y + 120)] if at < 2 else []
+    layout = _layout(*lines)
+
+    assert (not layout.strays and not any(e.flags for e in layout.entries)) is is_known
+
+
+@pytest.mark.parametrize("sign", ["", "4 ", "AA "])
+@pytest.mark.parametrize(
+    ("owners", "day", "is_dropped"),
+    [
+        (("Lisa Berg",) * 3, DAY, True),
+        (("Lisa Berg", "Lisa Berg", "Olle Ek"), DAY, False),
+        # Where none but clients' cards have it, it may be a place.
+        (("Stora Höga",) * 3, (FIRST, LAST, LAST), False),
+    ],
+)
+def test_a_name_on_every_card_a_lunch_too_is_no_part_of_them(
+    sign: str, owners: Sequence[str], day: Sequence[tuple[str, ...]], is_dropped: bool
+) -> None:
+    lines: list[Line] = []
+    for at, ((start, end, name, job, place), owner) in enumerate(zip(day, owners, strict=True)):
+        texts = [
+            " • ".join(filter(None, (name, job))),
+            ", ".join(place.rsplit(" ", 1)),
+            f"{sign}{owner}",
+        ]
+        y = 20 + 180 * at
+        lines += [(f"{start} – {end}", 10, y)]
+        lines += [(t, 10, y + 30 * n) for n, t in enumerate(filter(None, texts), 1)]
+
+    told = _told(_layout(*lines))
+
+    assert (told == [*day]) is is_dropped
+
+
+@pytest.mark.parametrize(
+    ("heading", "is_own"),
+    [("Dina uppdrag:", True), ("Dagens pass", True), ("Annas uppdrag", False)],
+)
+def test_a_heading_of_ones_own_shifts_is_no_part_of_the_first(heading: str, is_own: bool) -> None:
+    layout = _layout(
+        (heading, 10, 10), ("07:00 – 09:30", 10, 40), ("Vega Dunge • Skola", 10, 70),
+        ("Ekgatan 4, Lerum", 10, 100),
+    )  # fmt: skip
+
+    assert _told(layout) == [FIRST]
+    assert (not layout.entries[0].flags) is is_own

@@ -16,6 +16,7 @@ from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_noise, plain, words_of
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.title_order import is_name
 from backfill.ocr.vocabulary import load_vocabulary
 from backfill.ocr.words import Word
 
@@ -257,9 +258,68 @@ def columns_of(cards: Sequence[tuple[Anchor, Sequence[Cell]]], height: float) ->
     columns: list[float] = []
     for edge in sorted(edge for own in edges for edge in own):
         rows = sum(any(abs(edge - other) < step for other in own) for own in edges)
-        if rows >= limits.FEWEST_ROWS and (not columns or edge - columns[-1] >= step):
+        is_next = not columns or (
+            edge - columns[-1] >= step and _are_beside(columns[-1], edge, cards, step)
+        )
+        if rows >= limits.FEWEST_ROWS and is_next:
             columns.append(edge)
     return columns
+
+
+def _are_beside(
+    left: float, right: float, cards: Sequence[tuple[Anchor, Sequence[Cell]]], step: float
+) -> bool:
+    """Whether a line has text at both edges; else a sign sets in the lines of one column."""
+    return any(
+        abs(one.left - left) < step
+        and abs(other.left - right) < step
+        and one.top < other.middle < one.bottom
+        for _anchor, card in cards
+        for one in card
+        for other in card
+    )
+
+
+def without_owner(
+    cards: Sequence[tuple[Anchor, list[Cell]]], height: float
+) -> list[tuple[Anchor, list[Cell]]]:
+    """Return the cards without the name that each of them has, of whoever's shifts they are.
+
+    No client and no place stands on a lunch as well as beside addresses.
+    """
+    named = [[cell for cell in card if _name_in(cell)] for _anchor, card in cards]
+    lasts = [max(own, key=lambda cell: cell.middle, default=None) for own in named]
+    names = {_name_in(cell) if cell else () for cell in lasts}
+    numbered = {any(_NUMBERED.search(cell.text) for cell in card) for _anchor, card in cards}
+    is_owner = len(cards) >= limits.FEWEST_NAMES and len(names) == 1 and len(numbered) == 2
+    return [
+        (
+            anchor,
+            [
+                cell
+                for cell in card
+                if not (is_owner and last and (cell is last or _is_sign_of(cell, last, height)))
+            ],
+        )
+        for (anchor, card), last in zip(cards, lasts, strict=True)
+    ]
+
+
+def _is_sign_of(sign: Cell, text: Cell, height: float) -> bool:
+    """Whether a cell is what a picture right before a text is read as."""
+    return (
+        len(sign.text) <= limits.SIGN_CHARS
+        and abs(sign.middle - text.middle) < limits.SAME_LINE * height
+        and 0 < text.left - sign.left < limits.GAP_IN_RANGE * height
+    )
+
+
+def _name_in(cell: Cell) -> str:
+    """Return a person's first and last name behind what may be a picture, else nothing."""
+    words = [word.text for word in cell.words]
+    first = next((at for at, word in enumerate(words) if len(word) > limits.SIGN_CHARS), 0)
+    name = " ".join(words[first:])
+    return name if len(words) - first > 1 and is_name(name) else ""
 
 
 def rows_in(columns: Sequence[float], texts: Sequence[Cell], height: float) -> list[Cell]:

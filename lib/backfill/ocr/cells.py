@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backfill.ocr import limits
 from backfill.ocr.noise import is_counter, is_on_time
-from backfill.ocr.timetext import is_unit, parse_clock, parse_range, tells_half
+from backfill.ocr.timetext import is_unit, parse_clock, parse_duration, parse_range, tells_half
 from backfill.ocr.words import Word, span_of
 
 _TIME_PART = re.compile(
@@ -128,4 +128,5 @@ def _is_whole(run: list[Word], word: Word) -> bool:
         )
         return not (is_part or is_end)
     is_lone = is_counter(text) and len(text) == 1
-    return is_lone and len(word.text) > 2 and not is_unit(word.text)
+    is_length = is_unit(word.text) or parse_duration(f"{text} {word.text}") is not None
+    return is_lone and len(word.text) > 2 and not is_length

@@ -292,7 +292,7 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
 def _read_header(text: str) -> DateEvidence | None:
     """Return day, month, weekday and year of a text such as "Friday 22 August"."""
     tokens = TOKEN.findall(text) if _HOLDS_DAY.search(text) else []
-    while tokens and plain(tokens[0]) in relative_words():
+    while tokens and plain(tokens[0]) in (*relative_words(), *words_of("before_date")):
         tokens = tokens[1:]
     if not 2 <= len(tokens) <= limits.DATE_TOKENS:
         return None

@@ -23,6 +23,7 @@ from backfill.ocr.captions import (
     with_ranges,
     with_ranges_apart,
     without_captions,
+    without_owner,
     without_sent,
     without_signs,
 )
@@ -85,7 +86,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
         beside = columns_of(cards, height)
         strays += _strays(cards, column_texts, beside, height) + _on_a_bar(cards, bars, height)
-        for anchor, card in cards:
+        for anchor, card in without_owner(cards, height):
             ends = [cell for cell in card if is_farewell(cell.text)]
             if anchor.end:
                 own = [cell for cell in card if cell not in ends]

@@ -20,6 +20,10 @@ from backfill.ocr.vocabulary import known_towns
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 # A number on its own: a count, or the year of a heading that goes on below.
 _COUNTER = re.compile(r"^[\W_]*(?:\+?\s*\d{1,3}|20\d\d)[\W_]*$")
+# A way between two shifts, "20 min • 12 km"; with its minutes or alone.
+_WAY = re.compile(
+    r"\W*(?:\d{1,3}\s?(?:min|m|h|tim)\b\W*){0,2}\d{1,3}(?:[.,]\d)?\s?km\b\W*", re.IGNORECASE
+)
 # "▸ Klara (2)", its number perhaps apart.
 _COUNTED = re.compile(r"[^\d()\[\]+]*[(\[]\d{1,3}[)\]]\W*")
 # A text that goes on where it can not be seen.
@@ -126,10 +130,18 @@ def is_of_others(text: str) -> bool:
         and plain(words[-1]) in (*words_of("counted"), *words_of("schedules"))
         and not any(char.isdigit() for char in text)
         and not is_around(text)
+        and not _heads_own(words)
     )
     return is_somebodys or (
         len(plain(text)) > 7 and is_like(text, words_of("others"), limits.SIMILAR_MEANING)
     )
+
+
+def _heads_own(words: list[str]) -> bool:
+    """Whether words head a person's own shifts: Dina uppdrag, Dagens schema."""
+    letters = [plain(word) for word in words]
+    is_list = letters[-1:] and letters[-1] in (*words_of("counted"), *words_of("schedules"))
+    return bool(is_list and letters[:-1]) and {*letters[:-1]} <= {*words_of("own")}
 
 
 def says_whose(text: str, *, may_be_client: bool) -> bool:
@@ -217,6 +229,8 @@ def is_noise(text: str) -> bool:
         or is_on_time(text)
         or is_collaborators(text)
         or is_week(text)
+        or _WAY.fullmatch(text) is not None
+        or _heads_own(text.split())
         or plain(text) in words_of("clock")
     )
 

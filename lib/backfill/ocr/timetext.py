@@ -14,12 +14,16 @@ _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
 # The half of the day, of a clock of twelve hours: English, Swedish.
 _HALF = r"(?:\s?([apAP])\s?\.?\s?[mM]\b\.?|\s?([feFE])\.?[mM]\b\.?)"
 _HALF_WORD = re.compile(r"^\W*(?:[ap]\s?\.?\s?m|[fe]\.?m)\.?\W*$", re.IGNORECASE)
-_AT = r"^\W*(?:klo?\.?\s*)?"
+_AT = r"^\W*(?:[Kk][Ll]o?\.?\s*)?"
 _UHR = r"(?:\s*[Uu]hr\b)?"
 _SINGLE = re.compile(rf"{_AT}{_CLOCK}{_UHR}\W*$", re.IGNORECASE)
 _SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
-_DASH = r"(?:\s*[-–—~=_»«>→+]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
+# An arrow is read as a 5, too, or as one before its point.
+_DASH = (
+    r"(?:\s*[-–—~=_»«>→+]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?"
+    r"|\s+[5Ss][»>]?\s+|\s+"
+)
 _HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
 _MINUTES = r"m(?:ins?)?"
 # Behind a time: no digit, or those of a length whose blank was lost (16:001h).
