@@ -63,8 +63,7 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     bands = _without_faint(bands, ink.contrast)
     parts = [part for band in bands for part in _split_at_icon(band)]
     discs = {p for part in parts for p in part.pieces if _is_disc(p, ink)}
-    # A disc that stands alone is a mark on a map, or a light.
-    bands = [_without_bullets(p, discs, unit) for p in parts if not discs.issuperset(p.pieces)]
+    bands = [_without_bullets(part, discs, unit) for part in parts]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
 
 
@@ -299,6 +298,11 @@ def _is_disc(piece: Piece, ink: Ink) -> bool:
     core = dark[np.hypot(rows, columns) <= limits.DISC_CORE]
     is_round = limits.ROUND_FULL[0] < piece.full < limits.ROUND_FULL[1]
     return is_round and int(core.min()) >= limits.DISC_DARK * int(core.max())
+
+
+def holds_letters(band: Band, ink: Ink) -> bool:
+    """Whether a run is more than a disc: alone it is a mark on a map, or a light."""
+    return not all(_is_disc(piece, ink) for piece in band.pieces)
 
 
 def _without_bullets(band: Band, discs: Set[Piece], unit: float) -> Band:

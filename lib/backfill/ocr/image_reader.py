@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from backfill.ocr import limits
-from backfill.ocr.bands import Band, find_bands, with_labels
+from backfill.ocr.bands import Band, find_bands, holds_letters, with_labels
 from backfill.ocr.candidates import differ, hear, settle
 from backfill.ocr.checks import FAINT_TEXT, WHOSE
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
@@ -101,6 +101,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     del pixels, grey  # while the engine reads, a batch of images waits here
     all_bands = find_bands(ink)
     bands, sheet = bands_of_sheet(all_bands, sheet, ink)
+    bands = tuple(band for band in bands if holds_letters(band, ink))
     strokes = strokes_over(ink, bands)
     bands, ink = with_labels(bands, ink), ink.without_labels()
     if not bands:
