@@ -165,16 +165,17 @@ def test_what_one_image_hides_another_settles_that_shows_the_cards_around_it(dou
     assert apart.review_reasons == (f"image 1: {doubt}",)
 
 
+@pytest.mark.parametrize("doubt", [checks.COVERED, checks.STRAY_TEXT])
 @pytest.mark.parametrize(("cards", "tail", "is_held"), [
     ((NOON, EVENING), Tail.EDGE, False), ((NOON,), Tail.ROOM, False), ((NOON,), Tail.EDGE, True),
 ])  # fmt: skip
 def test_what_is_hidden_below_the_last_card_is_shown_by_the_image_that_goes_on_there(
-    cards: tuple[Entry, ...], tail: Tail, is_held: bool
+    cards: tuple[Entry, ...], tail: Tail, is_held: bool, doubt: str
 ) -> None:
-    hiding = image_of(MORNING, NOON, hidden=(Hidden(checks.COVERED, "12:00–12:30"),))
+    hiding = image_of(MORNING, NOON, hidden=(Hidden(doubt, "12:00–12:30"),))
     read = day_of([hiding, image_of(*cards, date=None, tail=tail, farewell=cards[-1].end)])
 
-    assert (f"image 1: {checks.COVERED}" in read.review_reasons) is is_held
+    assert (f"image 1: {doubt}" in read.review_reasons) is is_held
 
 
 def test_a_doubt_without_a_place_no_other_image_settles() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,7 @@ from backfill.ocr.scene import scene_of
 from backfill.ocr.set_apart import shows_everybody, with_set_apart
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
-from backfill.ocr.words import Word
+from backfill.ocr.words import Rows, Word
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,11 @@ class List:
             left = box[2] + self.look.text_px * 0.4
         return words
 
-    def doubts(self) -> list[set[str]]:
+    def doubts(self, rows: Rows = ()) -> list[set[str]]:
         pixels = np.asarray(self.image, dtype=np.uint8)
         ink = find_ink(np.asarray(self.image.convert("L"), dtype=np.uint8))
         scene = scene_of(pixels, ink.pieces, ink.letter_px)
-        marked = with_set_apart(tuple(self.entries), scene, self.coloured)
+        marked = with_set_apart(tuple(self.entries), scene, self.coloured, rows)
         return [{*entry.flags} for entry in marked]
 
 
@@ -169,6 +170,46 @@ def test_a_hatched_ground_is_asked_about(look: Look, pitch: int) -> None:
     drawn.image = Image.composite(drawn.image, plain.image, mask)
 
     assert drawn.doubts() == [set(), {OTHER_COLOUR}, set(), set()]
+
+
+@looks
+@pytest.mark.parametrize("seed", range(3))
+def test_specks_that_all_cards_have_hatch_none_however_near_to_the_limit(
+    look: Look, seed: int
+) -> None:
+    """A JPEG smears around letters; a card with short lines has more of it for its size."""
+    rng, drawn = random.Random(seed), List(look)
+    for at, count in enumerate((400, 480, 400, 400)):
+        for _ in range(count):
+            x, y = rng.randrange(90, 560), 200 * at + rng.randrange(50, 190)
+            drawn.pen.rectangle((x, y, x + 3, y + 3), fill="#8a8a90")
+
+    assert drawn.doubts() == [set()] * 4
+
+
+@looks
+@pytest.mark.parametrize(
+    ("states", "is_told"),
+    [
+        ({3: "Pågår"}, True), ({3: "In progress"}, True), ({0: "Klar", 3: "Pågår"}, True),
+        ({}, False), ({0: "Pågår"}, False), ({0: "Klar", 3: "Klar"}, False),
+        ({3: "Vikarie"}, False),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("is_pale", [False, True])
+def test_a_state_on_the_card_alone_says_what_its_look_does(
+    look: Look, states: dict[int, str], is_told: bool, is_pale: bool
+) -> None:
+    drawn = List(
+        look,
+        grounds=[look.page, look.page, look.page, look.page if is_pale else "#a05060"],
+        pale_at=[3] if is_pale else [],
+    )
+    rows = tuple((Word(text, 600, 64 + 200 * at, 80, 20, 96.0),) for at, text in states.items())
+
+    doubt = set() if is_told else {PALER if is_pale else OTHER_COLOUR}
+    assert drawn.doubts(rows) == [set(), set(), set(), doubt]
 
 
 @pytest.mark.parametrize(

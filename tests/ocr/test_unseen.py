@@ -15,7 +15,7 @@ from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.list_end import uncut
 from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import Tail
+from backfill.ocr.reading import Hidden, Tail
 from backfill.ocr.scene import scene_of
 from backfill.ocr.unseen import Unseen, find_unseen
 from backfill.ocr.view import View
@@ -397,10 +397,13 @@ def test_a_message_beside_a_card_that_the_lower_edge_cuts_leaves_that_doubt_alon
 
 @looks
 def test_text_without_a_shape_around_it_is_no_message(look: Look) -> None:
+    """Another image may show what is there."""
     screen = _screen(look)
     screen.line("Meddelande från chefen", 40, HEIGHT - 260)
+    found = screen.unseen(has_strays=True)
 
-    assert screen.unseen(has_strays=True).flags == (STRAY_TEXT,)
+    assert found.flags == (STRAY_TEXT,)
+    assert found.hidden == (Hidden(STRAY_TEXT, "12:20–15:00"),)
 
 
 def test_the_page_below_cards_that_fill_the_screen_is_no_cover() -> None:

@@ -115,7 +115,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     marked = with_marks(whole, bands, rows, ink, scene.inked, strokes)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
-        for entry in with_set_apart(marked, scene, sheet.bars)
+        for entry in with_set_apart(marked, scene, sheet.bars, rows)
     )
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
     flags += (WHOSE,) * shows_everybody(rows, view.entries, scene)

@@ -325,6 +325,7 @@ OTHER_COLOUR = Levels(10)  # Of the nearest colour: from here on a colour is ano
 SLIVER_TALL = Times(2.0)  # Of its width: no sign that ends a line is so tall and unread.
 FEWEST_ALIKE = Count(2)  # So many cards at least look alike, and one does not:
 HATCHED = Share(0.15), Share(0.7)  # so much of so many rows and columns of its ground has others,
+MORE_HATCHED = Times(1.5)  # so many times as on any other card;
 OTHER_LOOK = Levels(24)  # its colour is another one from here on,
 SIGN_BEFORE = Letters(1.5)  # or a sign stands so near before its text.
 SWITCHED = Levels(48)  # So far off the page's colour is the half of a switch that is filled.

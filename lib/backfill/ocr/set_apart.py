@@ -18,13 +18,13 @@ from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.masks import Box, Pixels
-from backfill.ocr.noise import is_like, words_of
+from backfill.ocr.noise import is_like, is_on_time, plain, words_of
 from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock
 from backfill.ocr.vocabulary import find_labels, main_label
-from backfill.ocr.words import Rows, Word, span_of
+from backfill.ocr.words import Row, Rows, Word, span_of
 
 _Colour = npt.NDArray[np.int16]
 
@@ -34,7 +34,7 @@ class _Look:
     """How one client's card looks: its ground, what is in the column of bars, its job.
 
     `signs` are the boxes of what is no word left of its lines, `sign` is that right before one.
-    `is_hatched`: beside its text much of the ground is of another colour.
+    `hatched`: of its rows or columns, in how many much beside text is of another colour.
     Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
     """
 
@@ -42,7 +42,7 @@ class _Look:
     signs: tuple[Box, ...]
     sign: Box | None
     job: str
-    is_hatched: bool
+    hatched: float
 
     def has_sign_like(self, sign: Box) -> bool:
         """Whether a sign stands as near, or where this one does sideways, as boxes to be ticked."""
@@ -52,9 +52,12 @@ class _Look:
 
 
 def with_set_apart(
-    entries: tuple[Entry, ...], scene: Scene, bars: Sequence[Bar]
+    entries: tuple[Entry, ...], scene: Scene, bars: Sequence[Bar], rows: Rows = ()
 ) -> tuple[Entry, ...]:
-    """Return the entries, those doubted that are paler than others, or look as no other does."""
+    """Return the entries, those doubted that are paler than others, or look as no other does.
+
+    A state among the words of `rows` on such cards alone says what their look does: Klar, Pågår.
+    """
     clients = [entry for entry in entries if entry.address and entry.words]
     middles = [(bar.left + bar.right) / 2 for bar in bars]
     column = statistics.median(middles) if bars else _odd_column(clients, scene)
@@ -68,7 +71,31 @@ def with_set_apart(
             return (PALER,)
         return _doubts_of(looks.get(id(entry)), looks.values(), is_motley=is_motley)
 
-    return tuple(replace(entry, flags=(*entry.flags, *doubts(entry))) for entry in entries)
+    found = [doubts(entry) for entry in entries]
+    usual = {
+        state
+        for entry, doubt in zip(entries, found, strict=True)
+        if not doubt
+        for state in _states(entry, rows)
+    }
+    told = [bool(states := _states(entry, rows)) and not states & usual for entry in entries]
+    return tuple(
+        replace(entry, flags=(*entry.flags, *(d for d in doubt if not is_told or d == SIGN_BEFORE)))
+        for entry, doubt, is_told in zip(entries, found, told, strict=True)
+    )
+
+
+def _states(entry: Entry, rows: Rows) -> set[str]:
+    """Return the states of a shift that stand alone, beside words of its card."""
+    if not entry.words:
+        return set()
+    _left, top, _right, bottom = span_of(entry.words)
+    texts = (" ".join(word.text for word in row) for row in rows if _is_within(row, top, bottom))
+    return {plain(text) for text in texts if is_on_time(text)}
+
+
+def _is_within(row: Row, top: float, bottom: float) -> bool:
+    return bool(row) and top < row[0].middle < bottom
 
 
 def _odd_column(clients: Sequence[Entry], scene: Scene) -> float | None:
@@ -112,7 +139,9 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) 
     is_unlike = difference(own.colours, others[0].colours) >= limits.OTHER_LOOK
     jobs = {other.job for other in others}
     is_told = not is_motley and (own.job in jobs or len(jobs) > 1)
-    is_hatched = own.is_hatched and not any(other.is_hatched for other in others)
+    # What a JPEG smears beside text is smeared on all cards.
+    least = max(limits.HATCHED[1], *(limits.MORE_HATCHED * other.hatched for other in others))
+    is_hatched = own.hatched > least
     return (
         *(OTHER_COLOUR,) * ((are_alike and is_unlike and is_told) or is_hatched),
         *(SIGN_BEFORE,)
@@ -132,13 +161,16 @@ def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
         bar = np.median(beside, axis=(0, 1)).astype(np.int16)
     labels = find_labels(clean_words(entry.title))
     job = main_label(labels).display if labels else ""
-    is_hatched = _is_hatched(entry.words, part, ground)
+    hatched = _hatched(entry.words, part, ground)
     signs, sign = _signs(entry.words, scene)
-    return _Look(np.concatenate((ground, bar)), signs, sign, job, is_hatched)
+    return _Look(np.concatenate((ground, bar)), signs, sign, job, hatched)
 
 
-def _is_hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> bool:
-    """Whether much of a card's ground, `part` of the scene, is of another colour beside words."""
+def _hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> float:
+    """Return in how many rows or columns of a card, the fewer, much is of another colour.
+
+    `part` of the scene is its ground, of which words are left out.
+    """
     left, top, _right, _bottom = (int(side / limits.SHRINK) for side in span_of(words))
     is_free = np.ones(part.shape[:2], dtype=np.bool_)
     for word in words:
@@ -149,10 +181,7 @@ def _is_hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> bool:
     # A portrait or a shade is in some rows and columns only.
     lines = [(is_other.sum(axis=n), is_free.sum(axis=n)) for n in (0, 1)]
     shares = [others[free > 2] / free[free > 2] for others, free in lines]
-    return all(
-        share.size > 0 and float(np.mean(share > limits.HATCHED[0])) > limits.HATCHED[1]
-        for share in shares
-    )
+    return min(float(np.mean(share > limits.HATCHED[0])) if share.size else 0.0 for share in shares)
 
 
 def _signs(words: Sequence[Word], scene: Scene) -> tuple[tuple[Box, ...], Box | None]:

@@ -98,6 +98,8 @@ def find_unseen(
     ]
     hidden += [_hidden(COVERED, entries, place) for place in over if place is not None]
     flags += tuple(dict.fromkeys(one.doubt for one in hidden))
+    if STRAY_TEXT in flags and all(word.top > spans[-1][1] for word in view.strays):
+        hidden.append(_hidden(STRAY_TEXT, entries, len(entries)))
     ends = view.tail is Tail.FAREWELL or is_over or is_ended(scene, between, rest, buttons)
     return Unseen(flags, view.tail if ends else Tail.EDGE, tuple(hidden))
 
