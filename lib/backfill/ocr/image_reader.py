@@ -17,6 +17,7 @@ from backfill.ocr.candidates import differ, hear, settle
 from backfill.ocr.checks import FAINT_TEXT, WHOSE
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.frame import Frame, find_frame
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.list_end import uncut
 from backfill.ocr.looks import (
@@ -91,7 +92,10 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     height, width = pixels.shape[:2]
     if min(height, width) < limits.SMALLEST_PX:
         return ImageReading("", width, height, (), ())
-    pixels, grey, shrink = _shrink(pixels)
+    frame = find_frame(pixels) or Frame(0, 0, width, height)
+    pixels, grey, shrink = _shrink(
+        np.ascontiguousarray(pixels[frame.top : frame.bottom, frame.left : frame.right])
+    )
     top = header_bottom(pixels)
     ink = find_ink(grey, round(top))
     scene = scene_of(pixels, ink.pieces, ink.letter_px)
@@ -109,12 +113,12 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     rows, view, second = yield from _looked_at(ink, bands, sheet, reader)
     unsaid = _without_read(all_bands, bands, rows, view.entries)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
-    words = tuple(_grow(word, shrink) for row in rows for word in row)
+    words = tuple(_grow(word, shrink, frame) for row in rows for word in row)
     unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     whole = uncut(view.entries, is_ended=unseen.tail != Tail.EDGE, is_begun=view.date is not None)
     marked = with_marks(whole, bands, rows, ink, scene.inked, strokes)
     entries = tuple(
-        replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
+        replace(entry, words=tuple(_grow(word, shrink, frame) for word in entry.words))
         for entry in with_set_apart(marked, scene, sheet.bars, rows)
     )
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
@@ -200,11 +204,11 @@ def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
     return colours, grey, shrink
 
 
-def _grow(word: Word, shrink: float) -> Word:
-    """Return the word with its box in pixels of the image as it was given."""
-    if shrink == 1.0:
+def _grow(word: Word, shrink: float, frame: Frame) -> Word:
+    """Return the word with its box in pixels of the image as it was given, its frame as well."""
+    if shrink == 1.0 and not (frame.left or frame.top):
         return word
     left, top, width, height = (
         round(number / shrink, 1) for number in (word.left, word.top, word.width, word.height)
     )
-    return replace(word, left=left, top=top, width=width, height=height)
+    return replace(word, left=frame.left + left, top=frame.top + top, width=width, height=height)
