@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
 from backfill.ocr.cells import make_cells
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Hidden, Tail
+from backfill.ocr.sheet import Sheet
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import Told, find_told
+from backfill.ocr.view import interpret
 
 
 def test_a_number_missing_in_the_sequence_is_told() -> None:
@@ -149,6 +153,37 @@ MORNING, NOON, EVENING = (
     pause("12:00", "12:30"),
     pause("16:00", "16:30"),
 )
+
+
+@pytest.mark.parametrize(
+    ("begun", "is_held"), [("12:00–12:30", False), ("11:00–11:30", True), ("", True)]
+)
+def test_a_card_that_one_image_cuts_below_its_times_and_the_next_begins_with_is_whole(
+    begun: str, is_held: bool
+) -> None:
+    below = replace(
+        image_of(MORNING, tail=Tail.EDGE, flags=(checks.CUT_BELOW,)), hours=(begun,) * bool(begun)
+    )
+    cut = replace(NOON, flags=(checks.CUT_OFF,))
+    evening = card_of(("16:00", 10, 210), ("16:30", 10, 240), ("Rast", 120, 210))
+    above = image_of(cut, evening, date=None)
+
+    assert bool(day_of([below, above]).all_review_reasons) is is_held
+    # Of a card that both its edges may cut nobody knows.
+    assert day_of([below, image_of(cut, date=None)]).all_review_reasons
+
+
+def test_the_times_of_a_card_that_is_cut_below_them_are_told_not_its_shift() -> None:
+    lines = [("07:00 – 09:30", 10, 40), ("Vega Dunge • Skola", 10, 70),
+             ("Lerum, Ekgatan 4", 10, 100), ("10:00 – 11:30", 10, 386)]  # fmt: skip
+    words = [word for line in lines for word in words_at(*line)]
+    blank = np.zeros((410, 400), dtype=np.uint8)
+    ink = Ink(blank, blank.astype(np.uint16), 1, (), 20.0)
+
+    view = interpret(tuple((word,) for word in words), Sheet(0, 410, (), ()), ink)
+
+    assert view.hours == ("10:00–11:30",)
+    assert [entry.start for entry in view.entries] == ["07:00"]
 
 
 @pytest.mark.parametrize("doubt", [checks.COVERED, checks.ROOM_BETWEEN])

@@ -16,8 +16,10 @@ from backfill.ocr.clock import range_distance, unroll_range, write_minutes
 from backfill.ocr.identity import customer_fingerprint, fold_text
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
+from backfill.ocr.reading import ImageReading, name_of
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.vocabulary import ShiftType, known_towns
+from backfill.ocr.words import span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +287,23 @@ def _is_proven_twin(entry: Entry, other: Entry) -> bool:
 
 def _are_alike(one: str, other: str) -> bool:
     return bool(likeness(one, other, limits.SAME_TITLE))
+
+
+def joined_at_edges(readings: Sequence[ImageReading]) -> list[ImageReading]:
+    """Return the readings, in each the first card whole that another shows to begin with its times.
+
+    That one's lower edge cuts it below them, so that nothing of it stands above.
+    """
+    joined = []
+    for reading in readings:
+        begun = {hour for other in readings if other is not reading for hour in other.hours}
+        first = min(reading.entries, key=lambda entry: span_of(entry.words)[1], default=None)
+        is_whole = first and len(reading.entries) > 1 and name_of(first) in begun
+        entries = tuple(
+            replace(entry, flags=tuple(flag for flag in entry.flags if flag != CUT_OFF))
+            if is_whole and entry is first
+            else entry
+            for entry in reading.entries
+        )
+        joined.append(replace(reading, entries=entries))
+    return joined

@@ -50,7 +50,8 @@ class ImageReading:
 
     `entries` carry their words and the checks that failed, `flags` are doubts about the image as
     a whole, `hidden` where some of them are, `tail` is how the cards end, `hours` are those of a
-    scale beside them. `ocr_ms` and `is_cached` tell how it was got: no part of comparing.
+    scale beside them, and the times of a card that the lower edge cuts below them. `ocr_ms` and
+    `is_cached` tell how it was got: no part of comparing.
     """
 
     sha256: str

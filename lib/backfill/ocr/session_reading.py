@@ -6,7 +6,13 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images, without_worse_twins
+from backfill.ocr.aggregate import (
+    DaySchedule,
+    Source,
+    aggregate_images,
+    joined_at_edges,
+    without_worse_twins,
+)
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
     CUT_ABOVE,
@@ -29,7 +35,7 @@ from backfill.ocr.meaning import (
     have_one_word,
 )
 from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.reading import ImageReading, Tail
+from backfill.ocr.reading import ImageReading, Tail, name_of
 from backfill.ocr.session import (
     CaptureImage,
     CaptureSession,
@@ -81,6 +87,7 @@ def read_session(
     except DateFailure as error:
         why = ImageFailure(Stage.DATE, "date_not_decided", str(error))
         return _fail(session, images, why)
+    readings = joined_at_edges(readings)
     shown = [reading.entries for reading in readings]
     readings, rows = _cards_of(readings, towns)
     schedule = aggregate_images(rows)
@@ -206,16 +213,18 @@ def _image_doubts(
     Which one shows the day's end its cards tell, not the order in which they were sent.
     """
     numbers = [image.image.sequence for image in images]
-    times = [{(entry.start, entry.end) for entry in shown} for shown in entries]
-    seen = [{*shown, *reading.hours} for shown, reading in zip(times, readings, strict=True)]
+    times = [[unroll_range(entry.start, entry.end) for entry in shown] for shown in entries]
+    seen = [
+        {*map(name_of, shown), *reading.hours}
+        for shown, reading in zip(entries, readings, strict=True)
+    ]
     meeting = [
         {other for other in range(len(images)) if other != place and seen[place] & seen[other]}
         for place in range(len(images))
     ]
-    reach = [max((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
+    reach = [max(shown, default=(0, 0)) for shown in times]
     # An image within a long card shows none, and others begin before it.
-    none = (DAY_MINUTES, 0)
-    begin = [min((unroll_range(*pair) for pair in shown), default=none) for shown in times]
+    begin = [min(shown, default=(DAY_MINUTES, 0)) for shown in times]
     doubts = list(doubts_of_order(numbers))
     for place, (number, reading) in enumerate(zip(numbers, readings, strict=True)):
         is_shown_after = any(

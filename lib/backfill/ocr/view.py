@@ -33,7 +33,7 @@ from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import Layout, read_layout
 from backfill.ocr.noise import is_provisional, is_tab, says_whose
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.reading import Tail
+from backfill.ocr.reading import Tail, name_of
 from backfill.ocr.sheet import Bar, Sheet, is_cut
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
@@ -47,7 +47,8 @@ class View:
     `top` and `bottom` are the rows between which the cards stand, `farewell_y` the middle of the
     day's last line, None where it is not shown, `scale_y` the lower end of a scale of hours beside
     the cards; all in pixels. `strays` are words that no card has, `of_strays` the doubts that they
-    raise unless they stand in what lies over the list, `hours` those of the scale.
+    raise unless they stand in what lies over the list, `hours` those of the scale, and the times
+    of a card that is cut below them.
     """
 
     date: DateEvidence | None
@@ -105,9 +106,14 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags += (SECOND_DAY,) * (is_other_named or _are_disordered(entries))
     of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
     tail = Tail.FAREWELL if layout.farewell_y is not None else Tail.ROOM
+    # Of a card that the lower edge cuts below its times, another image shows the rest.
+    shown = {entry.words for entry in entries}
+    last = max((word.top for entry in entries for word in entry.words), default=math.inf)
+    begun = [e for e in whole if e.words not in shown and span_of(e.words)[1] > last]
+    hours = (*layout.hours, *map(name_of, begun))
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
-        sheet.bottom, layout.scale_y, apart, of_strays, layout.hours,
+        sheet.bottom, layout.scale_y, apart, of_strays, hours,
     )  # fmt: skip
 
 
