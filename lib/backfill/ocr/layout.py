@@ -151,8 +151,8 @@ def _cards(
     for index, anchor in enumerate(anchors):
         after = anchors[index + 1] if index + 1 < len(anchors) else None
         before = anchors[index - 1] if index else None
-        top = _upper_edge(before, anchor, texts, dividers, height, within)
-        bottom = _lower_edge(anchor, after, texts, dividers, height)
+        top = _edge(anchor, before, texts, dividers, height, within)
+        bottom = _edge(anchor, after, texts, dividers, height, within, is_below=True)
         cards.append((anchor, [cell for cell in texts if top <= cell.middle < bottom]))
     return cards
 
@@ -220,47 +220,35 @@ def _is_of_card(text: str) -> bool:
     return is_job or is_all_day(text) or is_street_and_town(text)
 
 
-def _upper_edge(
-    before: Anchor | None,
+def _edge(
     anchor: Anchor,
+    other: Anchor | None,
     texts: list[Cell],
     dividers: tuple[Divider, ...],
     height: float,
     within: Set[Divider],
+    *,
+    is_below: bool = False,
 ) -> float:
-    low = before.bottom if before else float("-inf")
-    rules = [rule.y for rule in crossing(dividers, anchor) if low < rule.y <= anchor.top]
-    if rules:
-        return max(rules)
-    if before:
-        return _widest_gap(before, anchor, texts)
-    edge = anchor.top - 0.8 * height
-    for cell in sorted(texts, key=lambda cell: -cell.middle):
-        parted = any(cell.bottom < rule.y < edge for rule in within)
-        near = limits.FAR_BELOW if parted else limits.NEAR_ABOVE
-        if cell.middle < anchor.top and edge - cell.bottom <= near * height:
-            edge = min(edge, cell.top - 0.1 * height)
-    return edge
+    """Return where a card ends above its times, or below.
 
-
-def _lower_edge(
-    anchor: Anchor,
-    after: Anchor | None,
-    texts: list[Cell],
-    dividers: tuple[Divider, ...],
-    height: float,
-) -> float:
-    high = after.top if after else float("inf")
-    rules = [rule.y for rule in crossing(dividers, anchor) if anchor.bottom <= rule.y < high]
-    if rules:
-        return min(rules)
-    if after:
-        return _widest_gap(anchor, after, texts)
-    edge = anchor.bottom
-    for cell in sorted(texts, key=lambda cell: cell.top):
-        if cell.bottom > edge and cell.top - edge <= limits.FAR_BELOW * height:
-            edge = cell.bottom
-    return edge + 0.1 * height
+    At a rule, or at the widest blank to the other times there; without any, behind near lines.
+    """
+    way, start = (1, anchor.bottom) if is_below else (-1, anchor.top)
+    stop = (other.top - start if is_below else start - other.bottom) if other else math.inf
+    offs = [way * (rule.y - start) for rule in crossing(dividers, anchor)]
+    if ruled := [off for off in offs if 0 <= off < stop]:
+        return start + way * min(ruled)
+    if other:
+        return _widest_gap(*((anchor, other) if is_below else (other, anchor)), texts)
+    edge = 0.0 if is_below else 0.8 * height
+    for cell in sorted(texts, key=lambda cell: way * cell.middle):
+        near, far = sorted((way * (cell.top - start), way * (cell.bottom - start)))
+        is_parted = any(edge < way * (rule.y - start) < near for rule in within)
+        reach = limits.FAR_BELOW if is_below or is_parted else limits.NEAR_ABOVE
+        if far > edge and near + far > 0 and near - edge <= reach * height:
+            edge = far
+    return start + way * (edge + 0.1 * height)
 
 
 def _widest_gap(before: Anchor, after: Anchor, texts: list[Cell]) -> float:

@@ -13,7 +13,7 @@ from backfill.ocr.totals import NOTHING_TOLD, Told
 from backfill.ocr.words import Word, span_of
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "61"
+READER_VERSION = "62"
 
 
 class Tail(StrEnum):

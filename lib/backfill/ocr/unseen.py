@@ -21,7 +21,7 @@ from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.day_names import names_day
 from backfill.ocr.list_end import foot_of, is_ended, is_ended_before
-from backfill.ocr.masks import Box, Mask, Piece, Pixels, differs, find_shapes, is_on
+from backfill.ocr.masks import Box, Mask, Piece, differs, find_shapes, is_on
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Hidden, Tail, name_of
 from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
@@ -304,30 +304,7 @@ def _usual_colours(
     beside = scene.colours[int(spans[0][0] / limits.SHRINK) : int(spans[-1][1] / limits.SHRINK)]
     parts += [beside[:, :1], beside[:, -1:]]
     colours = [commonest(part) for part in parts if part.size]
-    between = [
-        _row_colours(
-            scene.colours[int(upper[1] / limits.SHRINK) + 1 : int(lower[0] / limits.SHRINK)]
-        )
-        for upper, lower in itertools.pairwise(spans)
-    ]
-    alike = [
-        colour
-        for at, gap in enumerate(between)
-        for colour in gap
-        if any(is_near(colour, c) for place, o in enumerate(between) if place != at for c in o)
-    ]
-    return [*colours, *alike]
-
-
-def _row_colours(part: Pixels) -> list[npt.NDArray[np.int16]]:
-    """Return the colours that three rows and more have, each once: of what is between."""
-    found: list[npt.NDArray[np.int16]] = []
-    own = np.median(part, axis=1).astype(np.int16)
-    for above, row, below in zip(own, own[1:], own[2:], strict=False):
-        is_even = max(difference(above, row), difference(row, below)) < limits.RULE_CONTRAST
-        if is_even and not any(is_near(row, colour) for colour in found):
-            found.append(row)
-    return found
+    return colours
 
 
 def _place_of(
