@@ -225,7 +225,7 @@ _LOADED = (
     "IPython.extensions.storemagic ipykernel.debugger sqlite3 tornado.platform.asyncio",
     "faulthandler tornado.queues psutil numpy.ma pyarrow.acero pyarrow.dataset pyarrow.parquet",
     "adbc_driver_postgresql.dbapi mistune pygments.formatters.html cv2 PIL.ImageDraw PIL.ImageOps",
-    "PIL.PngImagePlugin PIL.JpegImagePlugin backfill.ocr.looks backfill.display.standalone",
+    "PIL.PngImagePlugin PIL.JpegImagePlugin backfill.ocr.reader.looks backfill.display.standalone",
     "backfill.cli backfill.jobs.fill.job backfill.jobs.ocr.job backfill.jobs.utc.job",
     "backfill.jobs.ocr.correction_sheet backfill.jobs.ocr.written_before backfill.jobs.tasks",
     "backfill.notebook.closing backfill.notebook.headless backfill.notebook.jupyter",

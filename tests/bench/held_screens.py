@@ -33,11 +33,12 @@ from tests.bench.strange_traps import (
 )
 from tests.bench.strange_words import Half
 
-from backfill.ocr import checks, meaning
+from backfill.ocr.day import meaning
+from backfill.ocr.day.session import PlanStatus
 from backfill.ocr.doubts import explained
-from backfill.ocr.engine_choice import ALONE, EngineChoice
-from backfill.ocr.pool import read_images
-from backfill.ocr.session import PlanStatus
+from backfill.ocr.engines.engine_choice import ALONE, EngineChoice
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen import checks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/held-screens.md"
 PICTURES = PAGE.parent / "assets/held"

@@ -31,9 +31,9 @@ from tests.drawn.make import Session, make_session
 from tests.drawn.style import STYLES
 
 from backfill.folder import runs_dir
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.reading import ImageReading
 from backfill.workers.executor import default_workers
 
 KINDS_OF_STRANGE = (*KINDS, *others.KINDS)

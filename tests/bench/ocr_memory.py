@@ -15,7 +15,7 @@ import psycopg
 from tests.bench.figure import Figure
 from tests.bench.whole import run_backfill
 
-from backfill.ocr.engine_choice import ALONE
+from backfill.ocr.engines.engine_choice import ALONE
 from backfill.server.embedded import EmbeddedServer
 from backfill_lab.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
 from backfill_lab.demo.stored import FOLDER, stored_sessions

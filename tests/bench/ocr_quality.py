@@ -11,8 +11,8 @@ from tests.bench.figure import Figure
 from tests.bench.ocr_remember import RememberingChoice
 from tests.bench.ocr_truth import HEAD, Tally, TrueSession, judge, lines_of, load_truth, misses_of
 
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import read_images
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import read_images
 from backfill.workers.executor import default_workers
 
 #: The folder with sets of screens from elsewhere, each a folder with a `truth.json`.

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backfill.ocr.engine import Engine, EngineParams, LineReader, PageEngine, Pixels
-from backfill.ocr.engine_choice import EngineChoice
+from backfill.ocr.engines.engine import Engine, EngineParams, LineReader, PageEngine, Pixels
+from backfill.ocr.engines.engine_choice import EngineChoice
 from backfill.ocr.words import Word
 
 # Under this way lines are remembered.

@@ -17,9 +17,9 @@ from pathlib import Path
 from PIL import Image
 from tests.bench.figure import Figure
 
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.reading import ImageReading
 
 # The naive pool of the promise has two processes, and so have ours beside it.
 PROCESSES = 2

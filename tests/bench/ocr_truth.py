@@ -16,19 +16,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backfill.ocr import checks, meaning
-from backfill.ocr.clock import canonical_time
-from backfill.ocr.pool import Outcome
-from backfill.ocr.session import (
+from backfill.ocr.day import meaning
+from backfill.ocr.day.session import (
     CaptureImage,
     CaptureSession,
     PlanStatus,
     SessionPlan,
     SessionReading,
 )
-from backfill.ocr.session_plan import plan_sessions
-from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.day.session_plan import plan_sessions
+from backfill.ocr.day.session_reading import ReadImage, read_session
+from backfill.ocr.reader.pool import Outcome
+from backfill.ocr.screen import checks
 from backfill.ocr.shift import Shift
+from backfill.ocr.text.clock import canonical_time
 
 UNAVAILABLE = "UNAVAILABLE"
 # Nobody can tell from pictures that do not show a day's end that it ends there.

@@ -27,9 +27,9 @@ from tests.cluster.dask_cluster import dask_cluster
 from backfill.folder import runs_dir
 from backfill.jobs.ocr.reader import ReaderVersions
 from backfill.jobs.utc.blocks import compute_blocks
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.reading import ImageReading
 from backfill.plans.staging import BATCH_ROWS, Staging
 from backfill.rows.columns import Column, ColumnType
 from backfill.utc.described import Columns, Encoding, Pair, Target, ZoneLink, reading_of

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from tests.drawn.days import Row
 from tests.drawn.make import Session
 
-from backfill.ocr.aggregate import aggregate_images, without_worse_twins
-from backfill.ocr.dates import DateFailure, resolve_session_date
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.session_reading import flags_of
+from backfill.ocr.day.aggregate import aggregate_images, without_worse_twins
+from backfill.ocr.day.session_reading import flags_of
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.shift import Shift
+from backfill.ocr.text.dates import DateFailure, resolve_session_date
+from backfill.ocr.text.normalise import normalise_entry
 
 FIELDS_OF_SHIFT = 8
 

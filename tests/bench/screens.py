@@ -12,9 +12,9 @@ from PIL import Image
 from tests.bench.contender import Contender, Measured, Setup
 from tests.drawn.make import make_session
 
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.reading import ImageReading
 from backfill.workers.executor import default_workers
 
 OURS = "ours, screenshots"

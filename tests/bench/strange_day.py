@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from tests.bench.strange_words import ACTIVITIES, JOBS, MATTER, Half, Icons, Matter
 
-from backfill.ocr.clock import write_minutes
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
+from backfill.ocr.text.clock import write_minutes
 
 # How long after its day a session may have been sent.
 SENT_DAYS = (0, 0, 0, 1, 30, 200)

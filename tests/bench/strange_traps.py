@@ -15,7 +15,7 @@ from tests.bench.any_day import ANY_WEEKDAYS
 from tests.bench.strange_day import StrangeDay, StrangeLook
 from tests.bench.strange_page import Twist, heading_of
 
-from backfill.ocr.clock import minutes_of
+from backfill.ocr.text.clock import minutes_of
 
 
 @dataclass(frozen=True, slots=True)

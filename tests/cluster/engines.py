@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill.ocr.engine import EngineParams, Pixels
+from backfill.ocr.engines.engine import EngineParams, Pixels
 from backfill.ocr.words import Word
 from backfill.versions import computing_versions
 

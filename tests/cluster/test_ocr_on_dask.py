@@ -19,10 +19,10 @@ from tests.cluster.engines import DyingAtPicture, Quiet, Waiting, same_everywher
 from tests.jobs.conftest import ocr_from  # noqa: F401  (fixtures)
 from tests.jobs.ocr_bench import OcrBench, load_three, take
 
-from backfill.ocr.engine import EngineParams, Pixels
+from backfill.ocr.engines.engine import EngineParams, Pixels
 from backfill.ocr.failure import ImageFailure
-from backfill.ocr.pool import read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.words import Word
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, Work

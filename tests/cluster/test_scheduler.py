@@ -16,7 +16,7 @@ from tests.cluster.dask_cluster import DaskCluster, connected, dask_cluster
 from tests.cluster.engines import Quiet, count_tasks, same_everywhere, wait_for_go_on
 
 from backfill.errors import ClusterLost, ExitCode, PreflightError, UsageError
-from backfill.ocr.pool import read_images
+from backfill.ocr.reader.pool import read_images
 from backfill.workers import cluster as cluster_module
 from backfill.workers.cluster import check_scheduler, open_executor
 from backfill_lab.demo.stored import stored_sessions

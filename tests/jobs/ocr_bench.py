@@ -20,9 +20,9 @@ from tests.engine.workshop import Bench, take_steps
 from backfill.chunks.chunk_commit import no_step
 from backfill.jobs.registry import kind_of
 from backfill.notebook.run_book import RunBook
-from backfill.ocr.dates import DateEvidence
-from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.reader.pool import Outcome, read_images
+from backfill.ocr.screen.reading import ImageReading
+from backfill.ocr.text.dates import DateEvidence
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database

@@ -24,7 +24,7 @@ from tests.jobs.ocr_bench import (
 from backfill.errors import (
     TooManySkips,
 )
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.screen.reading import ImageReading
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom

@@ -27,8 +27,8 @@ from backfill.errors import (
     BackfillError,
     SessionsFailed,
 )
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.tesseract import TesseractEngine
+from backfill.ocr.engines.tesseract import TesseractEngine
+from backfill.ocr.screen.reading import ImageReading
 from backfill_lab.demo.stored import FOLDER
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from tests.pasted import commands_in
 
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError
-from backfill.ocr.checks import LONE_TIME, STRAY_TEXT, TIME_UNSURE
 from backfill.ocr.doubts import explained
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.screen.checks import LONE_TIME, STRAY_TEXT, TIME_UNSURE
+from backfill.ocr.screen.reading import ImageReading
 from backfill.plans.worksheet import read_questions
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements

@@ -25,8 +25,8 @@ from tests.jobs.ocr_bench import (
 from tests.longer import longer, longer_behind
 
 from backfill.errors import ExitCode, Interrupted, RowsDrifted
-from backfill.ocr.dates import DateEvidence
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.screen.reading import ImageReading
+from backfill.ocr.text.dates import DateEvidence
 from backfill.skips import SkipReason
 
 pytestmark = pytest.mark.ocr

@@ -6,14 +6,14 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 
-from backfill.ocr import checks
-from backfill.ocr.dates import DateEvidence
-from backfill.ocr.layout import read_layout
-from backfill.ocr.reading import Hidden, ImageReading, Tail
-from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
-from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.day.session import CaptureImage, CaptureSession, SessionReading
+from backfill.ocr.day.session_reading import ReadImage, read_session
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.reading import Hidden, ImageReading, Tail
+from backfill.ocr.screen.totals import NOTHING_TOLD, Told
 from backfill.ocr.shift import Entry
-from backfill.ocr.totals import NOTHING_TOLD, Told
+from backfill.ocr.text.dates import DateEvidence
 from backfill.ocr.words import Word
 
 FRIDAY = DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti")

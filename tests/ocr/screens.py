@@ -6,9 +6,9 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from backfill.ocr.engine import Engine
-from backfill.ocr.image_reader import read_batch
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine import Engine
+from backfill.ocr.reader.image_reader import read_batch
+from backfill.ocr.screen.reading import ImageReading
 
 
 def dejavu(*, is_bold: bool = False) -> str:

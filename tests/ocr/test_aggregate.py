@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.ocr.aggregate import aggregate_images
+from backfill.ocr.day.aggregate import aggregate_images
 from backfill.ocr.shift import Shift
 
 from .schedule_examples import make_shift, make_visit, shifts

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backfill_lab.demo
-from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import DateFailure, find_date, lines_of, resolve_date
 from backfill.ocr.failure import UnreadableImage
-from backfill.ocr.images import load_pixels
-from backfill.ocr.layout import read_layout
-from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.reader.images import load_pixels
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.dates import DateFailure, find_date, lines_of, resolve_date
+from backfill.ocr.text.normalise import normalise_entry
 from backfill.ocr.words import Word
 
 SCREENSHOTS = sorted(Path(backfill_lab.demo.__file__).parent.glob("screenshots/**/*.[pj][np]g"))

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from backfill.ocr import checks
-from backfill.ocr.bands import Band
-from backfill.ocr.layout import read_layout
-from backfill.ocr.marks import with_marks
-from backfill.ocr.preprocess import Ink
-from backfill.ocr.sheet import Sheet
+from backfill.ocr.ink.bands import Band
+from backfill.ocr.ink.preprocess import Ink
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.marks import with_marks
+from backfill.ocr.screen.sheet import Sheet
+from backfill.ocr.screen.view import check_edges
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_clock, parse_range
-from backfill.ocr.view import check_edges
+from backfill.ocr.text.timetext import parse_clock, parse_range
 from backfill.ocr.words import Word
 
 Line = tuple[str, float, float]

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.bands import find_bands
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.sheet import bands_of_sheet, find_sheet
+from backfill.ocr.ink.bands import find_bands
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.screen.sheet import bands_of_sheet, find_sheet
 
 WIDTH, HEIGHT, LAST_LINE = 828, 1792, 1710
 BAR = (76, 175, 80)

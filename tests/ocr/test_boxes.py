@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.ocr.cards import words_at
 
-from backfill.ocr.anchors import Divider
-from backfill.ocr.layout import Layout, read_layout
+from backfill.ocr.screen.anchors import Divider
+from backfill.ocr.screen.layout import Layout, read_layout
 from backfill.ocr.words import Word
 
 # Three cards: client, job, street with town, times; the second has no address.

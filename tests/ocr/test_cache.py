@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from backfill.errors import StorageError
-from backfill.ocr import cache as cache_module
-from backfill.ocr.cache import ReadingCache
-from backfill.ocr.dates import DateEvidence
-from backfill.ocr.engine import EngineParams
-from backfill.ocr.masks import Pixels
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine import EngineParams
+from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.reader import cache as cache_module
+from backfill.ocr.reader.cache import ReadingCache
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.shift import Entry
+from backfill.ocr.text.dates import DateEvidence
 from backfill.ocr.words import Word
 
 

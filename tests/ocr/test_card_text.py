@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times, is_doubtful
-from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.timetext import cut_duration
+from backfill.ocr.screen.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times, is_doubtful
+from backfill.ocr.screen.layout import Layout, read_layout
+from backfill.ocr.text.timetext import cut_duration
 from backfill.ocr.words import Word
 
 

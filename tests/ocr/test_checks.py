@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.checks import (
+from backfill.ocr.screen.checks import (
     ADDRESS_UNSURE,
     TIME_UNSURE,
     TITLE_UNSURE,

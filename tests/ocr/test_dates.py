@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.ocr.cards import words_at
 
-from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import (
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.dates import (
     FAR_DATE,
     DateEvidence,
     DateFailure,

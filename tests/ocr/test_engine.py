@@ -14,11 +14,11 @@ import pytest
 
 from backfill.errors import ExitCode, PreflightError, UsageError
 from backfill.jobs.ocr.reader import reader_facts
-from backfill.ocr import tesseract
-from backfill.ocr.engine import EngineFailure, EngineParams, Script, language_data
-from backfill.ocr.engine_choice import EngineChoice, make_engine
-from backfill.ocr.masks import Pixels
-from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
+from backfill.ocr.engines import tesseract
+from backfill.ocr.engines.engine import EngineFailure, EngineParams, Script, language_data
+from backfill.ocr.engines.engine_choice import EngineChoice, make_engine
+from backfill.ocr.engines.tesseract import TesseractEngine, TesserocrEngine, find_language_data
+from backfill.ocr.ink.masks import Pixels
 from backfill_lab.demo.stored import stored_sessions
 
 from .screens import read_image
@@ -206,7 +206,7 @@ def test_damaged_data_is_told_before_the_first_image(
 def test_tesserocr_needs_no_command_where_the_data_is_named(tmp_path: Path) -> None:
     listing = _said(["tesseract", "--list-langs"], os.environ)
     program = (
-        "from backfill.ocr.tesseract import TesserocrEngine;"
+        "from backfill.ocr.engines.tesseract import TesserocrEngine;"
         "print(TesserocrEngine('swe').language_hash)"
     )
     # Tesserocr asks for the folder once, when it is imported: another process.
@@ -237,8 +237,8 @@ def test_tesserocr_that_takes_too_long_is_a_failure_and_reads_the_next_image() -
 def test_a_process_that_reads_does_not_load_pandas() -> None:
     program = (
         "import sys, numpy as np;"
-        "from backfill.ocr.engine import EngineParams;"
-        "from backfill.ocr.engine_choice import make_engine;"
+        "from backfill.ocr.engines.engine import EngineParams;"
+        "from backfill.ocr.engines.engine_choice import make_engine;"
         "blank = np.full((60, 200), 255, dtype=np.uint8);"
         "print(make_engine().words(blank, EngineParams()), 'pandas' in sys.modules);"
         "import pandas"

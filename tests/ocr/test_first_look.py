@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from backfill.ocr import limits
-from backfill.ocr.engine import EngineParams, Script
-from backfill.ocr.looks import is_sure
-from backfill.ocr.masks import Pixels
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.tesseract import TesseractEngine
-from backfill.ocr.timetext import parse_clock
+from backfill.ocr.engines.engine import EngineParams, Script
+from backfill.ocr.engines.tesseract import TesseractEngine
+from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.reader.looks import is_sure
+from backfill.ocr.screen.reading import ImageReading
+from backfill.ocr.text.timetext import parse_clock
 from backfill.ocr.words import Word
 from backfill_lab.demo.stored import stored_sessions
 

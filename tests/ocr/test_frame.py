@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.frame import Frame, find_frame
+from backfill.ocr.ink.frame import Frame, find_frame
 
 WIDTH, HEIGHT = 800, 1600
 SHOWN = Frame(56, 130, 744, 1500)

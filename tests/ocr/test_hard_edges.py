@@ -9,12 +9,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.checks import TIME_ABOVE_DATE
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import find_ink, flatten
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.sheet import header_bottom
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.ink.pictures import without_pictures
+from backfill.ocr.ink.preprocess import find_ink, flatten
+from backfill.ocr.screen.checks import TIME_ABOVE_DATE
+from backfill.ocr.screen.reading import ImageReading
+from backfill.ocr.screen.sheet import header_bottom
 
 from .screens import read_image
 

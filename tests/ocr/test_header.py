@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.anchors import Divider
-from backfill.ocr.header import header_end, holds_times
+from backfill.ocr.screen.anchors import Divider
+from backfill.ocr.screen.header import header_end, holds_times
 from backfill.ocr.words import Word
 
 SIZE = (2000, 1000)

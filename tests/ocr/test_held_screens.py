@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.bench.held_screens import PAGE, PICTURES, SCREENS, asked, page, shown
 
-from backfill.ocr import checks, dates, meaning
+from backfill.ocr.day import meaning
 from backfill.ocr.doubts import explained
+from backfill.ocr.screen import checks
+from backfill.ocr.text import dates
 
 #: So that the repository stays small.
 MOST_BYTES = 30_000

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from backfill.errors import UsageError
-from backfill.ocr import images
 from backfill.ocr.failure import Stage, UnreadableImage
-from backfill.ocr.images import ImageRoot, load_pixels, read_bytes
+from backfill.ocr.reader import images
+from backfill.ocr.reader.images import ImageRoot, load_pixels, read_bytes
 
 
 def _picture(mode: str = "RGB", form: str = "PNG", **options: object) -> bytes:

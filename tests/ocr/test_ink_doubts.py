@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 from tests.drawn.style import STYLES, Style
 
 from backfill.ocr import limits
-from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.ink.bands import Band, find_bands, with_labels
+from backfill.ocr.ink.preprocess import Ink, find_ink
+from backfill.ocr.reader.ink_doubts import doubt_by_ink
 from backfill.ocr.words import Word
 
 FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])

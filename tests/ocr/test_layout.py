@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from backfill.ocr.anchors import Divider
-from backfill.ocr.layout import read_layout
+from backfill.ocr.screen.anchors import Divider
+from backfill.ocr.screen.layout import read_layout
 from backfill.ocr.words import Word
 
 VECTORS = Path(__file__).parent.parent / "vectors"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.ocr.cards import card_of
 
-from backfill.ocr import checks
-from backfill.ocr.meaning import doubts_of
-from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.day.meaning import doubts_of
+from backfill.ocr.screen import checks
 from backfill.ocr.shift import Entry
+from backfill.ocr.text.normalise import normalise_entry
 
 TIMES = ("07:15 – 09:00", 10.0, 10.0)
 

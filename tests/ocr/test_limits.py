@@ -33,7 +33,7 @@ def _numbers_of(path: Path) -> dict[str, ast.expr]:
 def test_no_module_but_the_table_holds_a_threshold() -> None:
     others = {
         f"{path.stem}.{name}"
-        for path in READER.glob("*.py")
+        for path in READER.rglob("*.py")
         if path != TABLE
         for name in _numbers_of(path)
         if name not in ELSEWHERE
@@ -52,7 +52,7 @@ def test_every_threshold_has_a_unit_and_is_used() -> None:
         if ast.unparse(node.targets[0]) not in units
     }
     uses = "".join(
-        path.read_text(encoding="utf-8") for path in READER.glob("*.py") if path != TABLE
+        path.read_text(encoding="utf-8") for path in READER.rglob("*.py") if path != TABLE
     )
 
     kinds = {name: value.strip("(").split("(")[0] for name, value in table.items()}

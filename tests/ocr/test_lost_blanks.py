@@ -7,13 +7,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr import checks, limits
-from backfill.ocr.bands import find_bands, with_labels
-from backfill.ocr.candidates import Backing, decide
-from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.preprocess import find_ink
+from backfill.ocr import limits
+from backfill.ocr.ink.bands import find_bands, with_labels
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.reader.candidates import Backing, decide
+from backfill.ocr.reader.ink_doubts import doubt_by_ink
+from backfill.ocr.screen import checks
 from backfill.ocr.shift import Entry
+from backfill.ocr.text.normalise import normalise_entry
 from backfill.ocr.words import Row, Word
 
 

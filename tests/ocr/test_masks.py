@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from backfill.ocr.likeness import likeness
-from backfill.ocr.masks import Mask, count_levels, find_shapes
+from backfill.ocr.ink.masks import Mask, count_levels, find_shapes
+from backfill.ocr.text.likeness import likeness
 
 
 def _mask(share: float, seed: int, shape: tuple[int, int] = (61, 47)) -> Mask:

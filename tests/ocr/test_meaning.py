@@ -9,14 +9,21 @@ from dataclasses import replace
 import pytest
 from tests.ocr.cards import FRIDAY, SENT, card_of, day_of, image_of, pause, words_at
 
-from backfill.ocr import checks, meaning
-from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import FAR_DATE, WEEK_CONTRADICTS, DateEvidence, lines_of, shows_other_day
+from backfill.ocr.day import meaning
+from backfill.ocr.day.meaning import doubts_of
 from backfill.ocr.doubts import explained
-from backfill.ocr.layout import read_layout
-from backfill.ocr.meaning import doubts_of
-from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.layout import read_layout
 from backfill.ocr.shift import Entry
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.dates import (
+    FAR_DATE,
+    WEEK_CONTRADICTS,
+    DateEvidence,
+    lines_of,
+    shows_other_day,
+)
+from backfill.ocr.text.normalise import normalise_entry
 
 
 def _visit(*more: tuple[str, float, float], title: str = "Ida Alm • Hemstädning") -> Entry:

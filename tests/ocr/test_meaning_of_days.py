@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
-from backfill.ocr import checks, meaning
-from backfill.ocr.cells import make_cells
-from backfill.ocr.preprocess import Ink
-from backfill.ocr.reading import Hidden, Tail
-from backfill.ocr.sheet import Sheet
+from backfill.ocr.day import meaning
+from backfill.ocr.ink.preprocess import Ink
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.reading import Hidden, Tail
+from backfill.ocr.screen.sheet import Sheet
+from backfill.ocr.screen.totals import Told, find_told
+from backfill.ocr.screen.view import interpret
 from backfill.ocr.shift import Entry
-from backfill.ocr.totals import Told, find_told
-from backfill.ocr.view import interpret
+from backfill.ocr.text.cells import make_cells
 
 
 def test_a_number_missing_in_the_sequence_is_told() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.shift import Entry
-from backfill.ocr.vocabulary import known_towns
+from backfill.ocr.text.normalise import normalise_entry
+from backfill.ocr.text.vocabulary import known_towns
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "ocr-normalize.json").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from backfill.ocr.notify import is_past, write_notifications
-from backfill.ocr.schedule_event import EventType, PlannedEvent, ScheduleEvent, value_hash
+from backfill.ocr.day.notify import is_past, write_notifications
+from backfill.ocr.day.schedule_event import EventType, PlannedEvent, ScheduleEvent, value_hash
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "ocr-notify.json").read_text(encoding="utf-8")

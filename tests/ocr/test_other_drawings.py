@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.marks import strikes
-from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.sheet import header_bottom
+from backfill.ocr.ink.bands import Band, find_bands, with_labels
+from backfill.ocr.ink.pictures import without_pictures
+from backfill.ocr.ink.preprocess import Ink, find_ink
+from backfill.ocr.reader.ink_doubts import doubt_by_ink
+from backfill.ocr.screen.marks import strikes
+from backfill.ocr.screen.sheet import header_bottom
 from backfill.ocr.words import Word
 
 Pixels = npt.NDArray[np.uint8]

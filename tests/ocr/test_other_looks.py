@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from backfill.ocr import checks
-from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import DateFailure, find_date, lines_of, resolve_date, shows_other_day
-from backfill.ocr.layout import read_layout
-from backfill.ocr.meaning import doubts_of, have_one_word
-from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.day.meaning import doubts_of, have_one_word
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.layout import read_layout
 from backfill.ocr.shift import Entry, Shift
-from backfill.ocr.timetext import parse_duration, parse_range
-from backfill.ocr.title_order import arrange, is_name
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.dates import DateFailure, find_date, lines_of, resolve_date, shows_other_day
+from backfill.ocr.text.normalise import normalise_entry
+from backfill.ocr.text.timetext import parse_duration, parse_range
+from backfill.ocr.text.title_order import arrange, is_name
 from backfill.ocr.words import Word
 
 Line = tuple[str, float, float]

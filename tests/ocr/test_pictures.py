@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.drawn.style import STYLES, Style
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.bands import find_bands, holds_letters
-from backfill.ocr.marks import holds_faint_text
-from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.ink.bands import find_bands, holds_letters
+from backfill.ocr.ink.pictures import without_pictures
+from backfill.ocr.ink.preprocess import Ink, find_ink
+from backfill.ocr.screen.marks import holds_faint_text
 
 WIDTH, HEIGHT, TEXT_PX = 800, 700, 26
 LIGHT, DARK = ("#ffffff", "#1b2430"), ("#15181d", "#eef0f2")

@@ -16,16 +16,16 @@ import pytest
 from PIL import Image
 
 from backfill.errors import PreflightError, UsageError
-from backfill.ocr.aggregate import aggregate_images, without_worse_twins
-from backfill.ocr.dates import resolve_session_date
-from backfill.ocr.engine import Engine, EngineFailure, EngineParams, TwoReaders
-from backfill.ocr.engine_choice import EngineChoice
+from backfill.ocr.day.aggregate import aggregate_images, without_worse_twins
+from backfill.ocr.engines.engine import Engine, EngineFailure, EngineParams, TwoReaders
+from backfill.ocr.engines.engine_choice import EngineChoice
 from backfill.ocr.failure import ImageFailure, Stage
-from backfill.ocr.masks import Pixels
-from backfill.ocr.noise import plain
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
-from backfill.ocr.reading import ImageReading, reading_of_json
+from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.reader.pool import BATCH_IMAGES, Item, Outcome, read_images
+from backfill.ocr.screen.reading import ImageReading, reading_of_json
+from backfill.ocr.text.dates import resolve_session_date
+from backfill.ocr.text.noise import plain
+from backfill.ocr.text.normalise import normalise_entry
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
 from backfill_lab.demo.stored import StoredSession, stored_sessions

@@ -12,18 +12,18 @@ from tests.ocr.cards import FRIDAY, day_of, image_of, pause, words_at
 from tests.ocr.screens import dejavu
 from tests.ocr.test_second_reader import BAND, vote
 
-from backfill.ocr.bands import find_bands
-from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import find_date, lines_of
-from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.looks import doubtful_bands
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import Tail
-from backfill.ocr.sheet import Sheet, bands_of_sheet
+from backfill.ocr.ink.bands import find_bands
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.reader.looks import doubtful_bands
+from backfill.ocr.screen.layout import Layout, read_layout
+from backfill.ocr.screen.reading import Tail
+from backfill.ocr.screen.sheet import Sheet, bands_of_sheet
+from backfill.ocr.screen.view import View
 from backfill.ocr.shift import Shift
-from backfill.ocr.timetext import parse_range
-from backfill.ocr.view import View
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.dates import find_date, lines_of
+from backfill.ocr.text.normalise import normalise_entry
+from backfill.ocr.text.timetext import parse_range
 from backfill.ocr.words import Word
 
 Line = tuple[str, float, float]

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from tests.ocr.cards import FRIDAY, card_of, day_of, image_of, pause, words_at
 
-from backfill.ocr import checks
-from backfill.ocr.aggregate import without_worse_twins
-from backfill.ocr.captions import without_sent
-from backfill.ocr.cells import make_cells
-from backfill.ocr.checks import check_times, time_confidence
-from backfill.ocr.layout import read_layout
-from backfill.ocr.meaning import doubts_of
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import Tail, reading_of_json
-from backfill.ocr.sheet import Bar, Sheet
+from backfill.ocr.day.aggregate import without_worse_twins
+from backfill.ocr.day.meaning import doubts_of
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.screen import checks
+from backfill.ocr.screen.captions import without_sent
+from backfill.ocr.screen.checks import check_times, time_confidence
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.reading import Tail, reading_of_json
+from backfill.ocr.screen.sheet import Bar, Sheet
+from backfill.ocr.screen.view import View, interpret
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_duration, parse_range
-from backfill.ocr.view import View, interpret
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.normalise import normalise_entry
+from backfill.ocr.text.timetext import parse_duration, parse_range
 from backfill.ocr.words import Word
 
 Line = tuple[str, float, float]

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
-from backfill.ocr.schedule_event import identify_events, value_hash
-from backfill.ocr.session_plan import is_suspicious_removal
+from backfill.ocr.day.schedule_diff import ScheduleDiff, diff_schedules
+from backfill.ocr.day.schedule_event import identify_events, value_hash
+from backfill.ocr.day.session_plan import is_suspicious_removal
 from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.text.normalise import normalise_entry
 
 from .schedule_examples import make_shift, make_visit, shifts
 

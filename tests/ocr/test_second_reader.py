@@ -12,18 +12,19 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr import limits, second_reader
-from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.candidates import Backing, decide, words_of_line
-from backfill.ocr.checks import is_doubtful
-from backfill.ocr.engine import EngineFailure
-from backfill.ocr.engine_choice import ALONE, EngineChoice
-from backfill.ocr.looks import ask_second
-from backfill.ocr.masks import Pixels
-from backfill.ocr.pool import read_images
-from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.second_reader import find_second_reader
+from backfill.ocr import limits
+from backfill.ocr.engines import second_reader
+from backfill.ocr.engines.engine import EngineFailure
+from backfill.ocr.engines.engine_choice import ALONE, EngineChoice
+from backfill.ocr.engines.second_reader import find_second_reader
+from backfill.ocr.ink.bands import Band, find_bands, with_labels
+from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.ink.preprocess import Ink, find_ink
+from backfill.ocr.reader.candidates import Backing, decide, words_of_line
+from backfill.ocr.reader.looks import ask_second
+from backfill.ocr.reader.pool import read_images
+from backfill.ocr.screen.checks import is_doubtful
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.words import Row, Word
 from backfill_lab.demo.stored import stored_sessions
 

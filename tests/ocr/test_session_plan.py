@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.errors import PreflightError
-from backfill.ocr.failure import Stage
-from backfill.ocr.schedule_event import EventKey
-from backfill.ocr.session import (
+from backfill.ocr.day.schedule_event import EventKey
+from backfill.ocr.day.session import (
     CaptureSession,
     HeldReason,
     PlanStatus,
@@ -24,7 +23,8 @@ from backfill.ocr.session import (
     ShiftEvidence,
     StoredSnapshot,
 )
-from backfill.ocr.session_plan import PlanOptions, SnapshotKey, is_stale, plan_sessions
+from backfill.ocr.day.session_plan import PlanOptions, SnapshotKey, is_stale, plan_sessions
+from backfill.ocr.failure import Stage
 from backfill.ocr.shift import Shift
 
 from .schedule_examples import make_visit, shifts

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.bands import find_bands, with_labels
-from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE, TEXT_CUT_SHORT
-from backfill.ocr.layout import read_layout
-from backfill.ocr.marks import strokes_over, with_marks
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.scene import scene_of
-from backfill.ocr.set_apart import shows_everybody, with_set_apart
-from backfill.ocr.sheet import Bar
+from backfill.ocr.ink.bands import find_bands, with_labels
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.ink.scene import scene_of
+from backfill.ocr.screen.checks import OTHER_COLOUR, PALER, SIGN_BEFORE, TEXT_CUT_SHORT
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.marks import strokes_over, with_marks
+from backfill.ocr.screen.set_apart import shows_everybody, with_set_apart
+from backfill.ocr.screen.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Rows, Word
 

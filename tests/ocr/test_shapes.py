@@ -9,13 +9,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.bands import find_bands
-from backfill.ocr.checks import FAINT_TEXT, PALER
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.images import load_pixels
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.sheet import find_sheet, without_bars
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.ink.bands import find_bands
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.reader.images import load_pixels
+from backfill.ocr.screen.checks import FAINT_TEXT, PALER
+from backfill.ocr.screen.reading import ImageReading
+from backfill.ocr.screen.sheet import find_sheet, without_bars
 
 from .screens import read_image
 

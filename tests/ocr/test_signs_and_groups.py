@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import pytest
 from tests.ocr.cards import words_at
 
-from backfill.ocr.anchors import Divider
-from backfill.ocr.cells import make_cells
-from backfill.ocr.checks import UNKNOWN_TEXT
-from backfill.ocr.header import holds_times
-from backfill.ocr.layout import read_layout
-from backfill.ocr.meaning import doubts_of
-from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.day.meaning import doubts_of
+from backfill.ocr.screen.anchors import Divider
+from backfill.ocr.screen.checks import UNKNOWN_TEXT
+from backfill.ocr.screen.header import holds_times
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.totals import find_told
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_duration, parse_range
-from backfill.ocr.totals import find_told
+from backfill.ocr.text.cells import make_cells
+from backfill.ocr.text.normalise import normalise_entry
+from backfill.ocr.text.timetext import parse_duration, parse_range
 from backfill.ocr.words import Word
 
 Line = tuple[str, float, float]

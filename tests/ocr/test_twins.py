@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.ocr.aggregate import without_worse_twins
-from backfill.ocr.checks import CUT_OFF, DURATION_MISMATCH
+from backfill.ocr.day.aggregate import without_worse_twins
+from backfill.ocr.screen.checks import CUT_OFF, DURATION_MISMATCH
 from backfill.ocr.shift import Entry
 
 WHOLE = Entry("08:15", "12:15", "Linnéa Hällström • Skola", "", "Särö, Ljungbacken 72", 240)

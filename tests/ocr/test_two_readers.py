@@ -11,18 +11,18 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.drawn.style import STYLES, Style
 
-from backfill.ocr.accents import Marks
-from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.candidates import Backing, decide, words_of_line
-from backfill.ocr.checks import is_doubtful, may_hold_i
-from backfill.ocr.engine import EngineParams
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.image_reader import read_batch
-from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.looks import ask_second
-from backfill.ocr.masks import Pixels
-from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine import EngineParams
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.ink.accents import Marks
+from backfill.ocr.ink.bands import Band, find_bands, with_labels
+from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.ink.preprocess import Ink, find_ink
+from backfill.ocr.reader.candidates import Backing, decide, words_of_line
+from backfill.ocr.reader.image_reader import read_batch
+from backfill.ocr.reader.ink_doubts import doubt_by_ink
+from backfill.ocr.reader.looks import ask_second
+from backfill.ocr.screen.checks import is_doubtful, may_hold_i
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.words import Row, Word
 
 SWEDISH = frozenset("åäöéÅÄÖÉ")

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
-from backfill.ocr.dates import DateEvidence
-from backfill.ocr.layout import read_layout
-from backfill.ocr.list_end import uncut
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import Hidden, Tail
-from backfill.ocr.scene import scene_of
-from backfill.ocr.unseen import Unseen, find_unseen
-from backfill.ocr.view import View
+from backfill.ocr.ink.preprocess import find_ink
+from backfill.ocr.ink.scene import scene_of
+from backfill.ocr.screen.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
+from backfill.ocr.screen.layout import read_layout
+from backfill.ocr.screen.list_end import uncut
+from backfill.ocr.screen.reading import Hidden, Tail
+from backfill.ocr.screen.unseen import Unseen, find_unseen
+from backfill.ocr.screen.view import View
+from backfill.ocr.text.dates import DateEvidence
 from backfill.ocr.words import Word
 
 WIDTH, HEIGHT = 760, 1500

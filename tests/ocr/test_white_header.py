@@ -7,8 +7,8 @@ import io
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.screen.reading import ImageReading
 
 from .screens import read_image
 

@@ -23,7 +23,7 @@ from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
-from backfill.ocr.session import FAILED, HeldReason
+from backfill.ocr.day.session import FAILED, HeldReason
 from backfill.plans.extract import extracted_schema
 from backfill.rows.values import struct_type
 from backfill.skips import Reason, SkipReason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backfill.errors import ExitCode
 from backfill.jobs.ocr.settings import CACHE_ENV
 from backfill.log_format import LOG_ENV
-from backfill.ocr.session import FAILED, HeldReason
+from backfill.ocr.day.session import FAILED, HeldReason
 from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded import HOME_ENV
 from backfill.server.embedded_binaries import BINARIES_ENV

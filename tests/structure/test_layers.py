@@ -56,8 +56,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "command line": ("command.*", "cli", "__main__"),
 }
 NAMES = list(LAYERS)
+#: Within `ocr`, from the bottom up: what lies right in it comes first.
+READER_ROOMS = ("engines", "text", "ink", "screen", "reader", "day")
 PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "jobs.utc.guess", "ocr", "utc"}
 PACKAGES |= {"lab", "lab.demo"}
+PACKAGES |= {f"ocr.{room}" for room in READER_ROOMS}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}
 PURE_MAY_USE = {"errors", "skips", "rows.columns", "rows.values", "workers.executor", "decisions"}
@@ -180,6 +183,22 @@ def test_imports_point_down_the_layers_only() -> None:
     ]
 
     assert upward == []
+
+
+def test_within_the_reader_no_room_imports_a_later_one() -> None:
+    def floor(name: str) -> int:
+        room = name.split(".")[1:-1]
+        return READER_ROOMS.index(room[0]) if room else -1
+
+    reader = {name for name in MODULES if name.startswith("ocr.")} - PACKAGES
+    upward = {
+        f"{name} imports {other}"
+        for name in reader
+        for other in imports_of(name) & reader
+        if floor(other) > floor(name)
+    }
+
+    assert upward == set()
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:

@@ -17,8 +17,8 @@ from backfill.display.eye import attempt
 from backfill.errors import UsageError
 from backfill.folder import FOLDER_MODE, RunFolder
 from backfill.jobs.ocr.crops import as_jpeg, cut_out
-from backfill.ocr.correcting import correct_reading, corrected_date, doubts_of_images
-from backfill.ocr.correction import (
+from backfill.ocr.day.correcting import correct_reading, corrected_date, doubts_of_images
+from backfill.ocr.day.correction import (
     DATE,
     FIELDS,
     Correction,
@@ -27,10 +27,7 @@ from backfill.ocr.correction import (
     read_box,
     write_box,
 )
-from backfill.ocr.doubts import IMAGE, SHIFT, explained, fields_of
-from backfill.ocr.failure import Stage
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.session import (
+from backfill.ocr.day.session import (
     CaptureSession,
     HeldReason,
     ImageDetail,
@@ -39,9 +36,12 @@ from backfill.ocr.session import (
     SessionReading,
     ShiftEvidence,
 )
-from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.day.session_reading import ReadImage, read_session
+from backfill.ocr.doubts import IMAGE, SHIFT, explained, fields_of
+from backfill.ocr.failure import Stage
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.shift import Shift
-from backfill.ocr.vocabulary import Towns
+from backfill.ocr.text.vocabulary import Towns
 from backfill.plans.sheet_csv import write_sheet
 from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, rows_in
 from backfill.report import Reporter

@@ -15,7 +15,7 @@ from backfill.display.pages import escape
 from backfill.errors import BackfillError
 from backfill.ocr import limits
 from backfill.ocr.failure import UnreadableImage
-from backfill.ocr.images import load_pixels, read_bytes
+from backfill.ocr.reader.images import load_pixels, read_bytes
 
 THUMBNAIL_WIDTH = 230
 CROP_WIDTH = 560

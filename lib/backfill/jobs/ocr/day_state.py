@@ -22,9 +22,9 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.jobs.ocr.selection import Day, SnapshotRow
-from backfill.ocr.notify import Notification
-from backfill.ocr.schedule_event import PlannedEvent
-from backfill.ocr.session import SessionPlan, SessionReading
+from backfill.ocr.day.notify import Notification
+from backfill.ocr.day.schedule_event import PlannedEvent
+from backfill.ocr.day.session import SessionPlan, SessionReading
 from backfill.rows.values import schema_of_changes
 
 _TEXT = pa.string()

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from backfill.jobs.ocr.day_state import DayState
-from backfill.ocr.notify import Notification
-from backfill.ocr.schedule_event import ScheduleEvent
-from backfill.ocr.session import (
+from backfill.ocr.day.notify import Notification
+from backfill.ocr.day.schedule_event import ScheduleEvent
+from backfill.ocr.day.session import (
     CaptureSession,
     ImageDetail,
     PlanStatus,

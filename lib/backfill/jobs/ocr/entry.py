@@ -22,7 +22,7 @@ from backfill.parameters import (
 from backfill.regular_file import check_target
 
 if TYPE_CHECKING:
-    from backfill.ocr.correction import Corrections
+    from backfill.ocr.day.correction import Corrections
     from backfill.steps.finding import Finding
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
@@ -98,7 +98,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
 def _make(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.ocr.job import OcrTask
     from backfill.jobs.ocr.settings import settings_from
-    from backfill.ocr.session import WORDS
+    from backfill.ocr.day.session import WORDS
     from backfill.steps.job import Job
 
     if values["output_file"]:
@@ -110,8 +110,8 @@ def _make(values: Mapping[str, Any]) -> Job:
 
 def _corrections_from(values: Mapping[str, Any]) -> Corrections:
     from backfill.jobs.ocr.correction_sheet import load_corrections
-    from backfill.ocr.correction import Corrections
-    from backfill.ocr.vocabulary import known_towns
+    from backfill.ocr.day.correction import Corrections
+    from backfill.ocr.text.vocabulary import known_towns
     from backfill.plans.worksheet import CORRECTIONS_FILE, named_sheet
 
     if not values["corrections"]:

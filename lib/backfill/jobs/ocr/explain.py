@@ -16,7 +16,7 @@ from backfill.errors import StorageError
 from backfill.jobs.ocr.crops import BoxedWord, cut_markup, is_inside, thumbnail
 from backfill.jobs.ocr.output import session_file
 from backfill.jobs.ocr.settings import default_cache_dir
-from backfill.ocr.cache import find_reading
+from backfill.ocr.reader.cache import find_reading
 from backfill.ocr.shift import Entry
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backfill.ocr.day.session import CaptureImage, CaptureSession
 from backfill.ocr.failure import ImageFailure, UnreadableImage
-from backfill.ocr.images import ImageRoot
-from backfill.ocr.session import CaptureImage, CaptureSession
+from backfill.ocr.reader.images import ImageRoot
 
 
 @dataclass(frozen=True, slots=True)

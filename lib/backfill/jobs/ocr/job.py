@@ -39,11 +39,8 @@ from backfill.jobs.ocr.staged import day_row, extracted_row, image_row, shift_ro
 from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, table_warnings
 from backfill.jobs.ocr.views import corrections_view, diff_view
 from backfill.jobs.ocr.written_before import tell_of_messages, tell_of_other_days
-from backfill.ocr.failure import ImageFailure
-from backfill.ocr.images import ImageRoot
-from backfill.ocr.notify import Notification, is_past
-from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.session import (
+from backfill.ocr.day.notify import Notification, is_past
+from backfill.ocr.day.session import (
     FAILED,
     CaptureSession,
     PlanStatus,
@@ -52,9 +49,12 @@ from backfill.ocr.session import (
     SessionReading,
     StoredSnapshot,
 )
-from backfill.ocr.session_plan import plan_sessions
-from backfill.ocr.session_reading import ReadImage
-from backfill.ocr.vocabulary import known_towns
+from backfill.ocr.day.session_plan import plan_sessions
+from backfill.ocr.day.session_reading import ReadImage
+from backfill.ocr.failure import ImageFailure
+from backfill.ocr.reader.images import ImageRoot
+from backfill.ocr.reader.pool import Outcome, read_images
+from backfill.ocr.text.vocabulary import known_towns
 from backfill.plans.plan import planned_again
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import CORRECTIONS_FILE

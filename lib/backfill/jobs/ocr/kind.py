@@ -22,8 +22,8 @@ from backfill.jobs.ocr import output
 from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.tables import Tables
 from backfill.jobs.ocr.writer import SessionWriter
+from backfill.ocr.day.session import FAILED, WORDS, HeldReason
 from backfill.ocr.identity import customer_fingerprint, fold_place
-from backfill.ocr.session import FAILED, WORDS, HeldReason
 from backfill.plans.plan import Plan
 from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger

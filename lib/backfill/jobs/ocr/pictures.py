@@ -16,7 +16,7 @@ from backfill.display.charts import DayLine, Span, Spread, day_lines, spreads
 from backfill.display.pages import NOTHING, Shown, figure, table
 from backfill.jobs.ocr.crops import is_inside
 from backfill.ocr import limits
-from backfill.ocr.stored_shift import read_stored
+from backfill.ocr.day.stored_shift import read_stored
 from backfill.plans.staging import Staging
 
 SHOWN_DAYS = 14

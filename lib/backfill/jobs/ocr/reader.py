@@ -6,10 +6,10 @@ import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backfill.ocr.engine import LoadingEngine
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.pool import engine_here
-from backfill.ocr.reading import READER_VERSION
+from backfill.ocr.engines.engine import LoadingEngine
+from backfill.ocr.engines.engine_choice import EngineChoice
+from backfill.ocr.reader.pool import engine_here
+from backfill.ocr.screen.reading import READER_VERSION
 from backfill.versions import computing_versions
 
 

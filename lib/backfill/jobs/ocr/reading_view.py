@@ -13,9 +13,9 @@ from backfill.display.pages import Shown, escape, framed, note, section, table
 from backfill.jobs.ocr.crops import cut_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
 from backfill.ocr import limits
-from backfill.ocr.correcting import CORRECTED
+from backfill.ocr.day.correcting import CORRECTED
+from backfill.ocr.day.session_reading import DURATION_AGREES, SEEN_TWICE
 from backfill.ocr.doubts import explained
-from backfill.ocr.session_reading import DURATION_AGREES, SEEN_TWICE
 from backfill.plans.staging import Staging
 
 _HELD = "held"  # outcome of a day that waits for a person

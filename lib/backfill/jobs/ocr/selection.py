@@ -13,7 +13,7 @@ from psycopg import sql
 from backfill.errors import UsageError
 from backfill.jobs.ocr.settings import SelectedSessions
 from backfill.jobs.ocr.tables import Tables, states_of
-from backfill.ocr.session import CaptureImage, CaptureSession
+from backfill.ocr.day.session import CaptureImage, CaptureSession
 from backfill.server.postgres import Connection
 
 Day = tuple[int, dt.date]

@@ -14,10 +14,10 @@ from typing import Any
 from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.folder import project_root
-from backfill.ocr.correction import Corrections
-from backfill.ocr.engine import language_data
-from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.session_plan import PlanOptions
+from backfill.ocr.day.correction import Corrections
+from backfill.ocr.day.session_plan import PlanOptions
+from backfill.ocr.engines.engine import language_data
+from backfill.ocr.engines.engine_choice import EngineChoice
 from backfill.workers.cluster import check_scheduler
 from backfill.workers.executor import default_workers
 

@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from backfill.jobs.ocr.files import LocatedSession
 from backfill.jobs.ocr.selection import Day, SnapshotRow
+from backfill.ocr.day.schedule_event import EventKey
+from backfill.ocr.day.session import CaptureSession, SessionPlan, SessionReading
+from backfill.ocr.day.session_reading import ReadImage
 from backfill.ocr.failure import ImageFailure
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.schedule_event import EventKey
-from backfill.ocr.session import CaptureSession, SessionPlan, SessionReading
-from backfill.ocr.session_reading import ReadImage
+from backfill.ocr.screen.reading import ImageReading
 from backfill.ocr.shift import Shift
 from backfill.plans.staging import Staging
 

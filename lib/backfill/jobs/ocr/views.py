@@ -11,7 +11,7 @@ from typing import Any
 
 from backfill.display.pages import NOTHING, Shown, escape, framed, section, table
 from backfill.jobs.ocr.crops import cut_markup
-from backfill.ocr.correction import read_box
+from backfill.ocr.day.correction import read_box
 from backfill.plans.staging import Staging
 
 SHOWN_EVENTS = 100

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from backfill.chunks.writing import ChunkUpdate, Written, image_of
 from backfill.jobs.ocr.day_state import DayState, StoredEvent, snapshot_digest
 from backfill.jobs.ocr.tables import Tables
-from backfill.ocr.notify import Notification
+from backfill.ocr.day.notify import Notification
 from backfill.server.postgres import Connection
 from backfill.server.session import on_own_path
 from backfill.skips import Skip, SkipReason

@@ -17,7 +17,7 @@ from backfill.archive.evidence import CHECKPOINTS_FILE
 from backfill.display.counting import counted
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
-from backfill.ocr.session import SessionPlan, SessionReading
+from backfill.ocr.day.session import SessionPlan, SessionReading
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.staging import Staging, parquet_rows
 from backfill.report import Reporter
