@@ -9,9 +9,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from tests.bench import others
 from tests.bench.figure import Figure
+from tests.bench.ocr_changed import keep_outcomes
 from tests.bench.ocr_quality import MEMORY, SHARED_ENV, goals, shared_sessions, tallies, tell
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.ocr_truth import Tally, TrueSession
@@ -60,6 +62,7 @@ def main() -> None:
         "--kinds", nargs="*", choices=KINDS_OF_STRANGE, default=KINDS_OF_STRANGE,
         help="of strange sets",
     )  # fmt: skip
+    parser.add_argument("--outcomes", type=Path, help="file for tests.bench.ocr_changed")
     parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
@@ -70,6 +73,8 @@ def main() -> None:
         found |= _told(_shared_sessions(options), options)
     if "strange" in options.parts:
         found |= _told(_strange_sessions(options, options.kinds), options)
+    if options.outcomes:
+        keep_outcomes(options.outcomes, found)
     is_drawn = bool({"quality", "speed"} & set(options.parts))
     count = options.sessions if is_drawn else 0
     sessions = _make_sessions(options.styles, options.first_seed, count) if count else []

@@ -83,8 +83,13 @@ class Verdict:
         return self.exact == len(self.shifts) == len(self.session.shifts)
 
     @property
+    def is_written(self) -> bool:
+        """Whether it is written without asking."""
+        return self.status not in (PlanStatus.HELD, PlanStatus.FAILED)
+
+    @property
     def is_silently_wrong(self) -> bool:
-        return self.status not in (PlanStatus.HELD, PlanStatus.FAILED) and not self.is_right
+        return self.is_written and not self.is_right
 
     @property
     def wrong(self) -> int:
@@ -103,11 +108,7 @@ class Verdict:
 
     @property
     def is_held_though_right(self) -> bool:
-        return (
-            self.status in (PlanStatus.HELD, PlanStatus.FAILED)
-            and self.is_right
-            and self.session.must_be_read
-        )
+        return not self.is_written and self.is_right and self.session.must_be_read
 
 
 def load_truth(folder: Path) -> list[TrueSession]:
