@@ -22,7 +22,6 @@ from tests.pages.conftest import Told
 from backfill import report
 from backfill.archive.runs_index import INDEX_FILE
 from backfill.folder import RunFolder, project_root
-from backfill.notebook import show
 from backfill.notebook.relay import SKIPS_ON_SCREEN, Terminal, aged, bar_line
 from backfill.records.checkpoint import Counts
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
@@ -357,29 +356,3 @@ def test_the_time_left_goes_down_while_nothing_is_reported() -> None:
 
     assert "about 6 s left (4 s to 10 s)" in later
     assert "5,000 of 10,000 rows" in later
-
-
-# -- a notebook ---------------------------------------------------------------------------------
-
-
-def test_a_notebook_shows_rows_left_alone_in_one_line_and_nothing_in_red(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(show, "_has_notebook", lambda: True)
-    line = show.NotebookLine()
-    monkeypatch.setattr(line, "_update", lambda what, text: shown.append((what, text)))
-    monkeypatch.setattr(line, "_show", shown.append)
-
-    for number in range(3):
-        line({"type": "skip", "reason": "missing_timezone", "text": f"skipped {number}"})
-    line({"type": "message", "level": "warning", "text": "Two instants are far away."})
-    line(HALF)
-
-    assert shown[2] == (
-        "skips",
-        "3 rows are left alone so far (missing_timezone 3): run.skips has each of them.",
-    )
-    assert "Warning: Two instants are far away." in shown[3].markup
-    assert shown[4][1].startswith("apply: 5,000 of 10,000 rows")
-    assert capsys.readouterr().err == ""

@@ -72,7 +72,8 @@ class RunBook(Asking, Frames):
         self._started = time.monotonic()
         self.values = values
         self._is_beside = beside or is_beside()
-        self.reporter = Reporter(listener(beside=self._is_beside))
+        self._listener = listener(beside=self._is_beside)
+        self.reporter = Reporter(self._listener)
         self.run_id = "" if self._is_beside else os.environ.pop(RUN_ID_ENV, "")
         note_run(self.run_id)
         self._plan: Plan | None = None
@@ -105,7 +106,7 @@ class RunBook(Asking, Frames):
             self.folder.create()
         remember_about(asked_again(self.command or planned_by(self.folder)))
         folder = self.folder if self.folder.path.is_dir() else None
-        self.reporter = Reporter(listener(beside=self._is_beside), folder)
+        self.reporter = Reporter(self._listener, folder)
 
     def _settle(self, said: Mapping[str, Any]) -> None:
         """Write the run as it has been, or was to be, but for what is said anew."""
@@ -327,8 +328,9 @@ class RunBook(Asking, Frames):
             if said is None:
                 raise
             raise said from None
-        finally:  # what a step has freed goes back to the system, before the next one takes more
-            give_back()
+        finally:
+            self._listener.end_step()
+            give_back()  # what a step has freed, before the next one takes more
 
     def _failed(self, step: str) -> FailedStep:
         is_writing = bool(self._plan and self.values.get("apply"))

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from backfill.display.counting import counted
@@ -38,6 +38,7 @@ class NotebookLine:
         self._lines: dict[str, Any] = {}  # handles of what is updated in place, by what it tells
         self._skips: Counter[str] = Counter()  # by reason
         self._told_at = 0.0
+        self._told_skips = 0
         self._last: Mapping[str, Any] = {}
 
     def __call__(self, event: Mapping[str, Any]) -> None:
@@ -60,13 +61,21 @@ class NotebookLine:
         elif kind != "tick":
             print_event(event)
 
+    def end_step(self) -> None:
+        """Say what a step counted last and kept to itself."""
+        if self._told_skips != self._skips.total():
+            self._tell_skips()
+
     def _count(self, reason: str) -> None:
         """Count a row left alone; of very many, not each is worth a word to the browser."""
         self._skips[reason] += 1
-        now = time.monotonic()
-        if self._skips.total() <= SKIPS_AT_ONCE or now > self._told_at + TOLD_EVERY_SECONDS:
-            self._told_at = now
-            self._update("skips", _left_alone(self._skips))
+        is_time = time.monotonic() > self._told_at + TOLD_EVERY_SECONDS
+        if self._skips.total() <= SKIPS_AT_ONCE or is_time:
+            self._tell_skips()
+
+    def _tell_skips(self) -> None:
+        self._told_at, self._told_skips = time.monotonic(), self._skips.total()
+        self._update("skips", _left_alone(self._skips))
 
     def _show(self, shown: Shown) -> None:
         from IPython.display import display
@@ -102,6 +111,9 @@ class RecordLines:
             print(event["text"] if event["type"] in _PAUSES else progress_line(event), flush=True)
         self._listener(event)
 
+    def end_step(self) -> None:
+        """Nothing is kept back from the record."""
+
     def _is_worth_a_line(self, event: Mapping[str, Any]) -> bool:
         if event["type"] in _PAUSES:
             return True
@@ -129,7 +141,7 @@ def is_beside() -> bool:
     return RELAY_ENV in os.environ and RUN_ID_ENV not in os.environ
 
 
-def listener(*, beside: bool) -> Callable[[Mapping[str, Any]], None]:
+def listener(*, beside: bool) -> NotebookLine | RecordLines:
     """Return where events go: to the command line that started us, or below the cell."""
     relayed = None if beside else listener_from_environment()
     return RecordLines(relayed) if relayed else NotebookLine()
