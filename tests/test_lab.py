@@ -58,7 +58,7 @@ def test_kernels_keep_their_runs_where_the_command_was_told(
 ) -> None:
     started: list[dict[str, str]] = []
 
-    def start(_command: object, given: dict[str, str]) -> int:
+    def start(_command: object, given: dict[str, str], _held: int) -> int:
         started.append(given)
         return 0
 

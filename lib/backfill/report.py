@@ -140,12 +140,13 @@ class Reporter:
 
 
 def _skip_event(skip: Skip) -> dict[str, Any]:
+    key = f"row {skip.key}" if skip.key.isdecimal() else skip.key  # a number reads like a count
     column = f" {skip.column}" if skip.column else ""
     detail = f" ({skip.detail})" if skip.detail else ""
     return {
         "type": "skip",
         "level": "warning",
-        "text": f"skipped {skip.key}{column}: {skip.reason}{detail}",
+        "text": f"skipped {key}{column}: {skip.reason}{detail}",
         **dict(zip(SKIP_FIELDS, skip.texts(), strict=True)),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -101,6 +102,35 @@ def test_the_key_that_is_proposed_can_be_added_to_a_partitioned_table(tables: Ta
     assert mend == 'ALTER TABLE public.stay ADD PRIMARY KEY (id, "check in");'
     tables.connection.execute(mend.encode())
     tables.fill(rows, "stay", "v", key="id").apply()
+    assert tables.rows("SELECT v FROM stay") == [(2,)]
+
+
+@pytest.mark.parametrize("has_key", [False, True])
+def test_a_table_with_a_partition_elsewhere_names_one_of_those_here(
+    tables: Tables, *, has_key: bool
+) -> None:
+    tables.make(
+        "CREATE EXTENSION IF NOT EXISTS file_fdw",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER file_fdw",
+        "CREATE TABLE stay (id int NOT NULL, v int) PARTITION BY RANGE (id)",
+        "CREATE FOREIGN TABLE stay_far PARTITION OF stay FOR VALUES FROM (10) TO (20)"
+        " SERVER elsewhere OPTIONS (filename '/dev/null')",
+        'CREATE TABLE "Stay here" PARTITION OF stay FOR VALUES FROM (0) TO (10)',
+        "INSERT INTO stay VALUES (1, NULL)",
+    )
+    if has_key:
+        tables.make('ALTER TABLE "Stay here" ADD PRIMARY KEY (id)')
+    rows = pd.DataFrame({"id": [1], "v": [2]})
+
+    with pytest.raises(PreflightError, match="foreign table for a partition") as refused:
+        tables.fill(rows, "stay", "v", key="id")
+
+    mends = re.findall(r"ALTER TABLE [^;]*;", str(refused.value))
+    assert len(mends) == (not has_key)
+    for mend in mends:
+        tables.connection.execute(mend.encode())
+    [named] = re.findall(r'--table ((?:public\.)?"[^"]*"|\S+), and', str(refused.value))
+    tables.fill(rows, named, "v").apply()
     assert tables.rows("SELECT v FROM stay") == [(2,)]
 
 

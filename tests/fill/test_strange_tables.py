@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, LiteralString
 
 import pandas as pd
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from tests.fill.test_strange_values import box
@@ -291,10 +292,91 @@ def test_rows_that_wait_for_one_of_another_chunk_are_told_how_they_are_written(
     said = capsys.readouterr()
     assert "1 row of public.berth would hold what another row holds" in said.out + said.err
     assert "the next run writes them" in said.out + said.err
+    assert re.search(r"in one chunk, as by: backfill .*--chunk-size 2\b", said.out + said.err, re.M)
     assert tables.rows("TABLE berth ORDER BY id") == [(1, 1), (2, 3)]
     tables.fill(rows, "berth", "place", overwrite=True).apply()
     assert tables.rows("TABLE berth ORDER BY id") == [(1, 2), (2, 3)]
     assert "would hold what another row" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "unique",
+    [
+        "CREATE UNIQUE INDEX one ON berth (place) WHERE id > 0",
+        "CREATE UNIQUE INDEX one ON berth (abs(place))",
+        "ALTER TABLE berth ADD CONSTRAINT one UNIQUE (place);"
+        "CREATE TABLE boat (id int, place int REFERENCES berth (place))",
+        "CREATE UNIQUE INDEX one ON berth (place);"
+        "CREATE TABLE boat (id int, place int REFERENCES berth (place))",
+    ],
+)
+def test_rows_that_swap_what_can_not_wait_are_written_in_the_two_runs_that_are_named(
+    tables: Tables, unique: LiteralString
+) -> None:
+    tables.make(
+        "CREATE TABLE berth (id int PRIMARY KEY, place int)",
+        "INSERT INTO berth VALUES (1, 1), (2, 2)",
+        unique,
+    )
+
+    with pytest.raises(TooManyRefused) as refused:
+        rows = pd.DataFrame({"id": [1, 2], "place": [2, 1]})
+        tables.fill(rows, "berth", "place", overwrite=True).apply()
+
+    assert "in two runs: first others that no row holds" in str(refused.value)
+    assert "ALTER TABLE" not in str(refused.value)
+    for places in ([101, 102], [2, 1]):
+        rows = pd.DataFrame({"id": [1, 2], "place": places})
+        tables.fill(rows, "berth", "place", overwrite=True).apply()
+    assert tables.rows("SELECT id, place FROM berth ORDER BY id") == [(1, 2), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        'ALTER TABLE berth ADD CONSTRAINT "is told" CHECK (place IS NOT NULL)',
+        'ALTER TABLE berth ADD CONSTRAINT "is told" CHECK (place > 1 IS TRUE) NO INHERIT NOT VALID',
+        "ALTER TABLE berth ALTER place SET NOT NULL",
+    ],
+)
+def test_an_undo_is_let_through_by_the_commands_that_it_names(
+    tables: Tables, forbidden: LiteralString
+) -> None:
+    tables.make(
+        "CREATE TABLE berth (id int PRIMARY KEY, place int)", "INSERT INTO berth VALUES (1, NULL)"
+    )
+    run = tables.fill(pd.DataFrame({"id": [1], "place": [5]}), "berth", "place")
+    run.apply()
+    tables.make(forbidden)
+
+    with pytest.raises(TooManyRefused) as refused:
+        run.undo()
+    first, *later = re.findall(r"ALTER TABLE [^;]*;", str(refused.value))
+    tables.connection.execute(first.encode())
+    run.undo()
+
+    assert tables.rows("TABLE berth") == [(1, None)]
+    for command in later:
+        tables.connection.execute(command.encode())
+        with pytest.raises(psycopg.errors.CheckViolation):
+            tables.make("INSERT INTO berth VALUES (2, NULL)")
+    assert len(later) == ("CHECK" in forbidden)
+
+
+def test_an_undo_to_a_row_of_others_that_is_gone_names_their_table(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE pier (id int PRIMARY KEY)",
+        "CREATE TABLE berth (id int PRIMARY KEY, place int REFERENCES pier)",
+        "INSERT INTO pier VALUES (1), (2)",
+        "INSERT INTO berth VALUES (1, 1)",
+    )
+    rows = pd.DataFrame({"id": [1], "place": [2]})
+    run = tables.fill(rows, "berth", "place", overwrite=True)
+    run.apply()
+    tables.make("DELETE FROM pier WHERE id = 1")
+
+    with pytest.raises(TooManyRefused, match=r"what they would refer to is not in public.pier\."):
+        run.undo()
 
 
 DIVIDED: LiteralString = (
@@ -317,6 +399,10 @@ DIVIDED: LiteralString = (
         (
             DIVIDED.format(', CONSTRAINT "one %" UNIQUE (pier, place)'),
             "CREATE TABLE berth_1 PARTITION OF berth FOR VALUES IN (1)",
+        ),
+        (
+            "CREATE TABLE berth (id int PRIMARY KEY, place int, pier int)",
+            'CREATE UNIQUE INDEX "one each" ON berth (place)',
         ),
     ],
 )

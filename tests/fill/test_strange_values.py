@@ -556,3 +556,39 @@ def test_a_file_that_is_not_what_it_seems_is_refused_with_what_mends_it(
 
     with pytest.raises(UsageError, match=says):
         list(open_values(tmp_path / name).batches())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "as_shown"),
+    [
+        ("way", {"street": "Elm", "number": 1}, "(Elm,1)"),
+        ("way", ("Elm", 1), "(Elm,1)"),
+        ("way[]", {"street": "Elm"}, '{"(Elm,1)"}'),
+        ("hstore", {"street": "Elm"}, '"street"=>"Elm"'),
+        ("int4range", {"from": 1}, "[1,2)"),
+        ("point", [1, 2], "(1,2)"),
+        ("interval", {"days": 1}, "1 day"),
+    ],
+)
+def test_a_list_or_dict_that_a_type_does_not_take_says_what_it_takes(
+    tables: Tables, kind: str, value: object, as_shown: str
+) -> None:
+    tables.make("CREATE EXTENSION IF NOT EXISTS hstore", "CREATE TYPE way AS (street text, n int)")
+    tables.connection.execute(f"CREATE TABLE stop (id int PRIMARY KEY, v {kind})".encode())
+    tables.make("INSERT INTO stop VALUES (1)")
+
+    refused = tables.fill(pd.DataFrame({"id": [1], "v": [value]}), "stop", "v").skips
+
+    assert "no list or dict is taken here, but the text that SELECT shows" in refused["detail"][0]
+    tables.fill(pd.DataFrame({"id": [1], "v": [as_shown]}), "stop", "v").apply()
+    assert tables.rows("SELECT v::text FROM stop") == [(as_shown,)]
+
+
+def test_a_dict_that_is_too_long_for_its_text_is_told_as_no_other(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE stop (id int PRIMARY KEY, v varchar(3))", "INSERT INTO stop VALUES (1)"
+    )
+
+    refused = tables.fill(pd.DataFrame({"id": [1], "v": [{"a": 1}]}), "stop", "v").skips
+
+    assert refused["detail"][0] == "value too long for type character varying(3)"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tests.jobs.command_line import COMMAND, environment, run_here
 
 from backfill.notebook.relay import Terminal
 from backfill.report import Reporter
+from backfill.skips import Skip
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -122,6 +124,25 @@ def test_one_who_wants_sentences_gets_them_of_progress_too(
         "apply: 500 of 1,000 rows (480 updated, 20 skipped, 0 drifted)",
         "skipped 7",
     ]
+
+
+def test_the_number_of_other_skips_is_told_in_the_form_that_the_first_had(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for is_answer in (True, False):
+        terminal = Terminal()
+        terminal.most_skips = 1
+        for skip in (Skip.of(str(key), "", "phone", "no_value", "") for key in range(3)):
+            Reporter(partial(terminal.say, is_answer=is_answer)).skips([skip])
+        terminal.count_skips(is_answer=is_answer)
+
+    *sentences, named, counted = capsys.readouterr().err.splitlines()
+    assert sentences == [
+        "skipped row 0 phone: no_value",
+        "warning: skipped 2 more: no_value (3 in all); each is in the run's skips.csv",
+    ]
+    assert json.loads(named)["event"] == "skip"
+    assert json.loads(counted)["message"].startswith("skipped 2 more: no_value (3 in all)")
 
 
 def test_advice_is_a_sentence_to_copy_from_unless_all_is_to_be_a_log(

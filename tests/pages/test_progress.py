@@ -266,7 +266,7 @@ def test_a_skip_without_a_detail_is_said_without_brackets() -> None:
 
     Reporter(heard.append).skips([Skip("7", "", "phone", SkipReason.NO_VALUE, "")])
 
-    assert heard[0]["text"] == "skipped 7 phone: no_value"
+    assert heard[0]["text"] == "skipped row 7 phone: no_value"
 
 
 # -- the record ---------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
         *("errors", "skips", "status", "stop", "versions", "time_left", "which_folder"),
-        *("loading", "decisions", "folder", "printing", "log_format", "regular_file"),
+        *("loading", "decisions", "folder", "printing", "log_format", "regular_file", "temporary"),
         *("next_command",),
     ),
     "values": ("rows.*", "workers.*", "display.*"),

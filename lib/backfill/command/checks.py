@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from backfill.next_command import next_command, remember_about
 from backfill.parameter import Kind, Parameter
 from backfill.regular_file import check_target
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
+from backfill.temporary import TemporaryFolder
 
 if TYPE_CHECKING:  # a command line that only looks need not load what computes
     from backfill.steps.job import Job, Ready
@@ -140,7 +140,7 @@ def _to_write(options: argparse.Namespace, ready: Ready) -> tuple[dict[str, int]
     if not part(ready.job.task, "has_values"):
         raise UsageError("Which values are to be there? --values FILE, or --query SQL.")
     quiet = Reporter(lambda _event: None)
-    with tempfile.TemporaryDirectory(prefix="backfill-check-") as name:
+    with TemporaryFolder("check") as name:
         folder = RunFolder(Path(name))
         staging = Staging(folder.file(STAGING_FILE))
         ready.rows.stage_rows(database_of(options).dsn, staging, quiet)

@@ -187,7 +187,7 @@ class _Walk:
                 self.said.update([event["text"]] if "text" in event else [])
                 self.terminal.say(event, is_answer=True)
         self.terminal.end()
-        self.terminal.count_skips()
+        self.terminal.count_skips(is_answer=True)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from typing import Any
 
 from backfill.errors import PreflightError
 from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
-from backfill.notebook.relay import socket_folder
+from backfill.temporary import TemporaryFolder
 
 KERNEL_NAME = "python3"
 KERNEL_MODULE = "backfill.kernel_process"
@@ -43,7 +42,8 @@ class Kernel:
     """A kernel's process, which nobody may have use for yet."""
 
     def __init__(self) -> None:
-        self.folder = socket_folder("backfill-kernel-")
+        self._place = TemporaryFolder("kernel", has_sockets=True)
+        self.folder = self._place.path
         # What it is to know before its first cell, by variable.
         self.environment: dict[str, str] = {}
         self._connection = self.folder / "connection.json"
@@ -93,7 +93,7 @@ class Kernel:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._place.cleanup()
 
 
 def _has_home() -> bool:

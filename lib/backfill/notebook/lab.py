@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import scalar
 from backfill.stop import SIGNALS, handled
+from backfill.temporary import TemporaryFolder
 from backfill_lab.demo.seed import seed_if_empty
 
 FIRST_NOTEBOOK = "00_start_here"
@@ -45,15 +45,15 @@ END_SECONDS = 10.0
 def open_lab(options: Sequence[str], terminal: Terminal, notebooks: Path | None = None) -> int:
     """Run JupyterLab on the user's own copies until Ctrl-C or its own end; return its exit code."""
     copies = copy_notebooks(notebooks or Path.cwd() / FOLDER_NAME)
-    with _database(terminal), tempfile.TemporaryDirectory(prefix="backfill-lab-") as place:
-        write_settings(Path(place), copies.folder)
+    with _database(terminal), (place := TemporaryFolder("lab")):
+        write_settings(place.path, copies.folder)
         if copies.edited:
             terminal.message(f"Left as you edited them: {', '.join(copies.edited)}.")
         terminal.message(
             f"JupyterLab opens {copies.folder / FIRST_NOTEBOOK}.ipynb in your browser; these are "
             "copies of your own. Ctrl-C ends it."
         )
-        return _run([*COMMAND, *options], environment(place))
+        return _run([*COMMAND, *options], environment(place.name), place.lock)
 
 
 def write_settings(place: Path, notebooks: Path) -> None:
@@ -143,13 +143,13 @@ def _is_alone(database: Database) -> bool:
         return wait_until(lambda: scalar(connection, query) == 0, LEAVE_SECONDS)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _run(command: Sequence[str], environment: Mapping[str, str], held: int) -> int:
     """Run JupyterLab to its end; a signal ends it as its own menu would, kernels included.
 
     Ended while a kernel is just starting it may wait for that one for ever: then it is killed, and
-    its kernels, who look for their parent, end themselves.
+    its kernels, who look for their parent, end themselves. What is `held` is held while it lives.
     """
-    lab = subprocess.Popen(command, env=environment)
+    lab = subprocess.Popen(command, env=environment, pass_fds=[held])
     patience = threading.Timer(END_SECONDS, lab.kill)
     patience.daemon = True
 

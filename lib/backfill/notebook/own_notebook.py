@@ -13,7 +13,6 @@ import contextlib
 import json
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from backfill.notebook.headless import notebook_path
 from backfill.parameter import Kind, Parameter
 from backfill.regular_file import document_text
 from backfill.steps.task import part
+from backfill.temporary import TemporaryFolder
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
 ANALYST_TAG = "analyst"
@@ -141,7 +141,7 @@ def notebook_for(entry: Entry, task: object, own: OwnNotebook) -> Iterator[str]:
         yield entry.notebook
     else:
         document = _with_values(entry, task) if entry.notebook else _of_task(entry, task)
-        with tempfile.TemporaryDirectory(prefix="backfill-notebook-") as folder:
+        with TemporaryFolder("notebook") as folder:
             path = Path(folder) / f"{entry.name.replace(':', '_')}.ipynb"
             path.write_text(json.dumps(document), encoding="utf-8")
             yield str(path)

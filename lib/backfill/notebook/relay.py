@@ -7,17 +7,16 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TextIO
 
 from backfill.log_format import is_for_machines, is_log, log_line
 from backfill.printing import say
 from backfill.report import pace_of, paused, progress_line
+from backfill.temporary import TemporaryFolder
 
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
@@ -27,8 +26,6 @@ _ENDS = ("start", "end")  # what a log is searched by; a person has typed one, a
 MOVE_SECONDS = 0.5
 _NEVER = threading.Event()
 _BACKLOG = 4
-#: A socket's path has room for about a hundred bytes, of which our names take forty.
-_LONGEST_TEMP_FOLDER = 60
 _COLOURS = {"error": "31", "warning": "33"}  # red and yellow, as everywhere
 #: Of each reason, how many skips a quiet run names, and a screen; the others are counted.
 SKIPS_SHOWN = 5
@@ -113,12 +110,14 @@ class Terminal:
         self._skips[reason] += 1
         return self.most_skips is not None and self._skips[reason] > self.most_skips
 
-    def count_skips(self) -> None:
-        """Say how many more skips there were than were named."""
+    def count_skips(self, *, is_answer: bool = False) -> None:
+        """Say how many more skips there were than were named, in the form that those had."""
         for reason, number in self._skips.items():
             if self.most_skips is not None and number > self.most_skips:
                 more = f"skipped {number - self.most_skips:,} more: {reason} ({number:,} in all)"
-                self.log(f"{more}; each is in the run's skips.csv", "warning")
+                text = f"{more}; each is in the run's skips.csv"
+                event = {"type": "message", "level": "warning", "text": text}
+                self.say(event, is_answer=is_answer)
         self._skips.clear()
 
     def end(self) -> None:
@@ -185,20 +184,13 @@ def _drawn(share: float, cells: int, stream: TextIO | None) -> str:
     return text + " " * (cells - Text.from_ansi(text).cell_len)  # without colour it ends early
 
 
-def socket_folder(prefix: str) -> Path:
-    """Make a private folder for sockets: in the temp folder, unless its path is too long."""
-    usual = tempfile.gettempdir()
-    folder = usual if len(os.fsencode(usual)) <= _LONGEST_TEMP_FOLDER else "/tmp"
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
-
-
 class Relay:
     """Listens on a private socket; the last outcome that arrives is what a run ended with."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._folder = socket_folder("backfill-")
-        self.address = str(self._folder / "relay")
+        self._folder = TemporaryFolder("relay", has_sockets=True)
+        self.address = str(self._folder.path / "relay")
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(self.address)
         self._server.listen(_BACKLOG)
@@ -217,7 +209,7 @@ class Relay:
         for reader in self._readers:
             reader.join(timeout=10)
         self._server.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
         self._terminal.end()
         self._terminal.count_skips()
 

@@ -28,6 +28,8 @@ _NO_VALUES = (
 )
 #: A number with a comma, blanks, an apostrophe, a sign of money or a per cent.
 _DRESSED = re.compile(r"(?!\s*[-+]?\d+(?:[.]\d*)?\s*$)\D{0,5}\d[\d.,'’_\s]*\D{0,5}")
+_DICT = re.compile(r'\s*\{\s*(?:"[^"]*"\s*:|\}$)')
+_LISTED = re.compile(r"(?s)\s*(?:\{.*\}|\[.*\])\s*$")
 #: A comma that can not divide thousands. The type money takes out each one it finds.
 _DECIMAL_COMMA = r",(?:\d{0,2}|\d{4,})(?:\D|$)"
 #: Behind a time of the day: an offset in digits, or a zone's name, which may stand before the year.
@@ -111,7 +113,14 @@ def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
 
 
 def how_written(kind: str, text: str) -> str:
-    """Return how a number is to be written, of a text that is one in other clothes."""
+    """Return how a value is to be written, of a text that was refused: a number in other clothes,
+    or what a list or a dict becomes, for a type that takes none."""
+    takes_lists = kind.startswith("_") or "range" in kind
+    if kind not in (*TEXTS, "json", "jsonb") and (_DICT if takes_lists else _LISTED).match(text):
+        return (
+            "; no list or dict is taken here, but the text that SELECT shows of such a value, like "
+            '(x,1) of a composite, "a"=>"1" of hstore'
+        )
     is_blank = kind == "money" and not re.search(r"\d", text)
     if kind not in _NUMBERS or not (is_blank or _DRESSED.fullmatch(text)):
         return ""

@@ -198,7 +198,8 @@ def adding_key(connection: Connection, relation: Relation, names: Iterable[str] 
     """Return the command that gives a table a primary key; `…` where nobody knows its columns.
 
     That of a partitioned table must hold what it is divided by: where that is NULL, as a target is
-    until it is filled, or an expression, only a partition by itself can have a key. Read-only.
+    until it is filled, or an expression, or where a partition is a foreign table, only a partition
+    by itself can have a key. Read-only.
     """
     rows = connection.execute(
         "SELECT quote_ident(name), name, true FROM unnest(%s::text[]) AS n(name) UNION ALL"
@@ -220,7 +221,33 @@ def adding_key(connection: Connection, relation: Relation, names: Iterable[str] 
             )
     columns = list(dict.fromkeys(str(spelt) for spelt, _name, _is_not_null in rows))
     listed = ", ".join(columns if wanted else ["…", *columns])
-    return f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
+    command = "ALTER TABLE {} ADD PRIMARY KEY ({});".format
+    found = connection.execute(_PARTITIONS, [relation.schema, relation.name]).fetchone()
+    foreign, here, has_key = found or (None, None, False)
+    if foreign is None:
+        return command(relation.spelt, listed)
+    said = (
+        f"{relation.spelt} has a foreign table for a partition ({foreign}), and so can have no key"
+    )
+    if here is None:
+        return f"name the table under {foreign}, on its own server; {said}."
+    return (
+        f"{'' if has_key else command(here, listed) + ' and then '}--table {here}, and so each "
+        f"partition that is here: {said}."
+    )
+
+
+#: A foreign table among the partitions, and of those that are here the first, if it lacks a key.
+_PARTITIONS = """
+    SELECT min(c.oid::regclass::text) FILTER (WHERE c.relkind = 'f'),
+      (array_agg(c.oid::regclass::text ORDER BY has_key, c.relname)
+       FILTER (WHERE c.relkind = 'r'))[1],
+      bool_and(has_key) FILTER (WHERE c.relkind = 'r')
+    FROM pg_partition_tree(to_regclass(format('%%I.%%I', %s::text, %s::text))) AS p
+    JOIN pg_class c ON c.oid = p.relid CROSS JOIN LATERAL (SELECT EXISTS (
+      SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) AS has_key) AS k
+    WHERE p.isleaf
+"""
 
 
 def _has_null(connection: Connection, relation: Relation, name: str) -> bool:

@@ -12,7 +12,6 @@ runs of millions of rows fit into its memory limit.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from backfill.plans.staging import literal, quoted, threads
 from backfill.regular_file import check_target, whole
 from backfill.steps.kind import JobKind
 from backfill.steps.task import Cause
+from backfill.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     import duckdb
@@ -154,7 +154,7 @@ def compare_runs(
     different = differences_of_settings(kind, before, after)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="backfill-compare-") as spill,
+            TemporaryFolder("compare") as spill,
             contextlib.closing(duckdb.connect()) as connection,
         ):
             connection.execute(f"SET memory_limit = {literal(_MEMORY)}")

@@ -30,7 +30,8 @@ from backfill.errors import (
 )
 from backfill.folder import RunFolder, runs_dir
 from backfill.next_command import next_command
-from backfill.plans.plan import Plan, new_plan
+from backfill.parameters import CHUNK_ROWS_BOUNDS
+from backfill.plans.plan import Plan, new_plan, planned_again
 from backfill.records import lease
 from backfill.records.lease import Lease, Left
 from backfill.records.ledger import Ledger
@@ -164,9 +165,11 @@ class Ending:
 
     def _ways_on(self, connection: Connection) -> list[str]:
         """Return what lets the rows be written that the database refused."""
-        chunks = len(Ledger(connection).checkpoints(self.plan.run_id))
+        is_cut = len(Ledger(connection).checkpoints(self.plan.run_id)) > 1
+        whole = min(self.plan.rows, CHUNK_ROWS_BOUNDS[1])
+        again = planned_again(self.folder, "--chunk-size", str(whole)) if is_cut else ""
         with contextlib.suppress(psycopg.Error):  # a role that may not look; the run has ended well
-            return list(ways_on(connection, self.plan.run_id, self.plan.scope["table"], chunks))
+            return list(ways_on(connection, self.plan.run_id, self.plan.scope["table"], again))
         return []
 
     def _outcome(self, connection: Connection) -> tuple[RunStatus, str]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, TypeVar, cast
 
 from backfill.errors import UsageError
+from backfill.temporary import TemporaryFolder
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -237,8 +240,11 @@ def _empty_pipe(pool: Any) -> None:
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    """Leave Ctrl-C to the parent, and end with it even when it is killed, files and all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place = TemporaryFolder("worker")  # also of what the programs and libraries it uses leave
+    multiprocessing.util.Finalize(place, place.cleanup, exitpriority=0)
+    tempfile.tempdir = place.name
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

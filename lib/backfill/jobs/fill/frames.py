@@ -8,7 +8,6 @@ import decimal
 import glob
 import math
 import re
-import tempfile
 import uuid
 import warnings
 from collections.abc import Collection, Mapping
@@ -25,6 +24,7 @@ from backfill.plans.staging import quoted
 from backfill.regular_file import is_special
 from backfill.rows.texts import is_missing, text_of
 from backfill.rows.values import in_one
+from backfill.temporary import TemporaryFolder
 
 #: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
 _OWN_TYPES = re.compile(
@@ -268,7 +268,7 @@ def keep_query(query: str, path: Path, base: Path) -> None:
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="backfill-") as nothing:
+    with TemporaryFolder("query") as nothing:
         # An empty folder of extensions: what a person has installed there could fetch.
         config = {**CLOSED, "extension_directory": nothing, "file_search_path": str(base)}
         connection = duckdb.connect(config=config)

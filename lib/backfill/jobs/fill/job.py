@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +43,7 @@ from backfill.steps.chosen import count_chosen
 from backfill.steps.plain_rows import CHOSEN, PlainRows, plain_preflight
 from backfill.steps.task import Names, Preflight
 from backfill.steps.task_table import Resolved, resolved_of
+from backfill.temporary import TemporaryFolder
 
 JOB_NAME = "fill"
 
@@ -67,13 +67,13 @@ class FillTask:
         #: Columns that the run has read itself: the values need not bring them along.
         self._extracted: Collection[str] = ()
         self._index = ""  # of a proposed frame, what is to be said of it
-        self._nothing: tempfile.TemporaryDirectory[str] | None = None
+        self._nothing: TemporaryFolder | None = None
         self.values = open_values(Path(values)) if values else None
         if self.values and query and not is_kept(self.values.path, query):
             raise UsageError("Values come from --values or from --query: give one of them.")
         if self.values is None and query:
-            self._nothing = tempfile.TemporaryDirectory(prefix="backfill-fill-")
-            path = Path(self._nothing.name) / KEPT_FILE
+            self._nothing = TemporaryFolder("fill")
+            path = self._nothing.path / KEPT_FILE
             try:
                 keep_query(query, path, Path.cwd())
                 self.values = open_values(path)
@@ -299,7 +299,7 @@ class FillRows(PlainRows):
         taken = self.task.values
         if self.task.has_values or taken is None:
             return self.task.has_values
-        with tempfile.TemporaryDirectory(prefix="backfill-fill-") as folder:
+        with TemporaryFolder("fill") as folder:
             path = Path(folder) / KEPT_FILE
             keep_frame(rows, path)
             if open_values(path).sha256 == taken.sha256:

@@ -140,9 +140,9 @@ class OcrRuns:
             )
         if outcome["is_applied"] and allowed["held"] is not None and held > allowed["held"]:
             return TooManySkips(
-                f"{counted(held, 'session')} held back for a person; --max-held allows "
-                f"{allowed['held']}. Look at them in skips.csv of the run's folder: each reason "
-                "names the option that lets it through."
+                f"The run itself is done. {counted(held, 'session')} held back for a person; "
+                f"--max-held allows {allowed['held']}. Look at them in skips.csv of the run's "
+                "folder: each reason names the option that lets it through."
             )
         return None
 
