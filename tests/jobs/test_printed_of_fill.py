@@ -130,6 +130,20 @@ def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
 
 
 @pytest.mark.kill
+@pytest.mark.pastes("steps.ending:Ending._ways_on planned_again --chunk-size")
+def test_rows_that_wait_for_those_of_another_chunk_are_planned_in_one(place: Place) -> None:
+    place.bench.sql('UPDATE our."market day" SET "the price" = id * 10 - 10')
+    place.bench.sql('CREATE UNIQUE INDEX ON our."market day" ("the price")')
+
+    cut = place.type(*place.given, "--overwrite", "--apply")
+    assert cut.summary["total_skipped"] > 0
+    whole = place.paste(printed(cut, "fill"))
+
+    assert (whole.summary["dry_run"], whole.summary["total_skipped"]) == (True, 0)
+    assert place.paste(printed(whole, "apply")).code == 0
+    assert place.prices() == ALL
+
+
 @pytest.mark.pastes("steps.ending:Ending._stopped resume_command")
 @pytest.mark.parametrize("how", ["paused", *longer("interrupted")])
 def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -> None:
