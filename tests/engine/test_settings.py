@@ -152,6 +152,11 @@ def test_a_connection_string_that_libpq_can_not_read_is_not_repeated(
     [
         ("postgresql+psycopg2://me:hunter2secret@host/db", r"postgresql\+psycopg2: is of another"),
         ("jdbc:postgresql://host/db?password=hunter2secret", "jdbc: is of another library"),
+        ("postgres://me:hunter2secret@host/db?schema=public", "libpq has no parameter schema:"),
+        (
+            "postgres://host/db?password=hunter2secret&x=1&pgbouncer=true&connection_limit=1",
+            "no parameter pgbouncer, connection_limit: leave that out",
+        ),
         ("'postgresql://me:hunter2secret@host/db'", "in quotes that a shell would have taken off"),
         ("\ufeffpostgresql://me:hunter2secret@host/db", r"a mark of its encoding \(BOM\)"),
     ],

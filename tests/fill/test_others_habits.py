@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -306,12 +307,36 @@ def test_a_file_of_another_make_is_refused_with_what_it_is(
     assert told in str(refused.value)
 
 
-def test_a_folder_is_refused_with_the_query_that_reads_it(tmp_path: Path) -> None:
-    folder = tmp_path / "it's.parquet"
-    folder.mkdir()
+@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz", "CSV", "tsv", "jsonl", "json"])
+def test_a_folder_is_refused_with_the_query_that_reads_it(tmp_path: Path, ending: str) -> None:
+    folder = tmp_path / "it's a folder"
+    for name in ("a", "b"):
+        place = folder / f"part={name}"
+        place.mkdir(parents=True)
+        (folder / "_SUCCESS").touch()
+        file = place / f"{name}.{ending}"
+        rows = pd.DataFrame({"id": [1], "v": [name]})
+        if ending == "parquet":
+            rows.to_parquet(file)
+        elif ending.startswith("json"):
+            rows.to_json(file, orient="records", lines=ending == "jsonl")
+        else:
+            rows.to_csv(file, index=False, sep="\t" if ending == "tsv" else ",")
 
-    with pytest.raises(UsageError, match=r"is a folder\. All files in it at once: --query "):
+    with pytest.raises(UsageError, match=r"is a folder\. All files in it at once: ") as refused:
         open_values(folder)
+
+    _query, query = shlex.split(str(refused.value).partition("at once: ")[2])
+    keep_query(query, tmp_path / "values.arrow", tmp_path)
+    found = pa.ipc.open_file(tmp_path / "values.arrow").read_all()
+    assert sorted(found.column("v").to_pylist()) == ["a", "b"]
+
+
+def test_a_folder_without_values_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").touch()
+
+    with pytest.raises(UsageError, match="without a file of values"):
+        open_values(tmp_path)
 
 
 def test_a_query_that_names_two_columns_alike_is_refused_as_that(tmp_path: Path) -> None:

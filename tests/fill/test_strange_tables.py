@@ -485,3 +485,39 @@ def test_blanks_behind_a_text_of_any_length_are_kept(tables: Tables) -> None:
 
     stored = tables.rows("SELECT textin(bpcharout(v)) FROM box ORDER BY id")
     assert stored == [("oak  ",), ("ash",)]
+
+
+@pytest.mark.parametrize("name", ["backfill.run", "pg_catalog.pg_class", "pg_proc"])
+def test_tables_of_this_tool_and_of_the_server_are_no_place_for_values(
+    tables: Tables, name: str
+) -> None:
+    tables.make("CREATE TABLE berth (id int PRIMARY KEY, v int)", "INSERT INTO berth VALUES (1)")
+    tables.fill(pd.DataFrame({"id": [1], "v": [1]}), "berth", "v")
+
+    with pytest.raises(PreflightError, match="no run writes to it"):
+        tables.fill(pd.DataFrame({"oid": [1], "relname": ["x"]}), name, "relname", key="oid")
+
+
+def test_as_many_notes_as_a_sheet_has_columns_find_room(tables: Tables) -> None:
+    tables.make("CREATE TABLE berth (id int PRIMARY KEY, v int)", "INSERT INTO berth VALUES (1)")
+    notes = {f"note {number}": ["x"] for number in range(4_000)}
+
+    tables.fill(pd.DataFrame({"id": [1], "v": [1], **notes}), "berth", "v").apply()
+
+    assert tables.rows("TABLE berth") == [(1, 1)]
+
+
+def test_columns_that_fit_in_no_statement_are_refused_and_those_that_do_are_written(
+    tables: Tables,
+) -> None:
+    names = [f"c{number}" for number in range(1, 833)]
+    columns = ", ".join(f"{name} int" for name in names)
+    tables.connection.execute(f"CREATE TABLE wide (id int PRIMARY KEY, {columns})".encode())
+    tables.make("INSERT INTO wide VALUES (1)")
+    rows = pd.DataFrame({"id": [1], **{name: [1] for name in names}})
+
+    with pytest.raises(UsageError, match=r"832 columns are too many .* fill 800 at most"):
+        tables.fill(rows, "wide", names)
+    tables.fill(rows[["id", *names[:800]]], "wide", names[:800]).apply()
+
+    assert tables.rows("SELECT c1 + c800, c801 FROM wide") == [(2, None)]

@@ -36,8 +36,10 @@ HELD_BYTES = 50_000_000
 #: tells: half as much again, so many times.
 MOST_TIMES = 8
 BATCH_ROWS = 65_536
-#: DuckDB works on so many rows at a time, and has to hold them however long they are.
+#: DuckDB works on so many rows at a time, and has to hold them however long they are, and room for
+#: as many in each column, and each part of one, however few there are.
 VECTOR_ROWS = 2_048
+PART_BYTES = 24
 LONG_ROW_BYTES = 1_000
 _PATTERN = re.compile(r"[*?\[]")
 
@@ -201,6 +203,7 @@ class Staging:
         )
 
     def _take(self, statement: str, incoming: pa.Table) -> None:
+        self._make_room_for_long(PART_BYTES * sum(map(_parts, incoming.schema.types)))
         self._connection.register("incoming", incoming)
         with self._on_disk():
             self._connection.execute(statement)
@@ -283,3 +286,8 @@ class Staging:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _parts(kind: pa.DataType) -> int:
+    """Return of how many columns one of a type is made, in the end."""
+    return sum(_parts(kind.field(place).type) for place in range(kind.num_fields)) or 1

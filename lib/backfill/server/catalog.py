@@ -23,6 +23,8 @@ from backfill.server.session import on_own_path
 from backfill.server.table import Relation
 
 _KINDS = {"v": ", but a view", "m": ", but a materialized view", "f": ", but a foreign table"}
+#: Schemas whose rows vouch for something, runs or the whole database: no values of a person's.
+_OTHERS = {"backfill": "where this tool keeps its runs", "pg_catalog": "the server's own"}
 _READABLE_KINDS = ("r", "p", "v", "m", "f")
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
 #: The server's own functions that give another value for each row that asks; not `now`.
@@ -59,6 +61,10 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
         raise PreflightError(
             f"{schema}.{table} is not a table{_KINDS.get(kind, '')} (pg_class.relkind = {kind!r}). "
             "Name the table under it: compare-and-set needs the stored rows."
+        )
+    if schema in _OTHERS and not is_read_only:
+        raise PreflightError(
+            f"{schema}.{table} is {_OTHERS[schema]}: no run writes to it. Name a table of your own."
         )
     return Relation(schema, table)
 

@@ -25,6 +25,13 @@ HIDDEN = "***"
 _LEAST_PIECE = 3
 
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+#: Of Prisma, JDBC, Node, Rails, Django and pools of connections: words that are no part of a
+#: password.
+_OTHERS_PARAMETERS = re.compile(
+    r"[?&](schema|pgbouncer|connection_limit|pool_timeout|sslaccept|currentSchema|ssl|charset"
+    r"|prepareThreshold|statement_cache_size|serverVersion|pool|pool_size|conn_max_age|encoding"
+    r"|workaround|supa)(?==)"
+)
 #: SQLAlchemy names its driver so, and JDBC itself: no part of a password.
 _OTHERS = re.compile(
     r"jdbc:|postgres(?:ql)?\+(?:psycopg(?:2|2cffi|_async)?|asyncpg|pg8000|aiopg|pygresql):",
@@ -94,6 +101,8 @@ def _habit(dsn: str) -> str:
         return " It begins with a mark of its encoding (BOM): leave that out."
     if others := _OTHERS.match(dsn):
         return f" {others[0]} is of another library: begin it with postgresql://."
+    if named := _OTHERS_PARAMETERS.findall(dsn):
+        return f" libpq has no parameter {', '.join(named)}: leave that out."
     return ""
 
 

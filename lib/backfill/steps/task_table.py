@@ -18,6 +18,9 @@ from backfill.server.update_cost import cost_warnings
 from backfill.steps.task import Names, part
 from backfill.steps.task_returns import called, names_of
 
+#: What a statement returns has two columns for each target, and 1,664 at most.
+TARGETS_MAX = 800
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -67,6 +70,11 @@ def _check(names: Names) -> None:
         raise UsageError("Which table? --table schema.name")
     if not names.targets:
         raise UsageError("Which columns are to be written? --set COLUMN, or --set COLUMN,COLUMN")
+    if len(names.targets) > TARGETS_MAX:
+        raise UsageError(
+            f"{len(names.targets):,} columns are too many for one statement of PostgreSQL: fill "
+            f"{TARGETS_MAX} at most at once, in several runs."
+        )
     check_names("--set", names.targets)
     check_names("--key", names.key)
     check_names("A source", names.sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import islice
 from pathlib import Path
 
 from backfill.next_command import shell
@@ -30,6 +31,9 @@ _BEGINNINGS = (
     (b"<html", "is a page of HTML, as one that asks to sign in"),
 )
 
+#: How the name of a file ends that DuckDB reads; how many files of a folder are looked at for one.
+_VALUES = re.compile(r"(?i)\.(?:parquet|(?:csv|tsv|json|jsonl|ndjson)(?:\.gz|\.zst)?)$")
+_LOOKED_AT = 10_000
 _ENDINGS = {".feather": ".arrow"}
 
 
@@ -42,11 +46,16 @@ def not_there(path: Path) -> str:
 
 
 def folder(path: Path) -> str:
-    return f"--values {path} is a folder. {_at_once(path / '**')}"
+    """Return how all files of a folder are read at once, like the first of them."""
+    names = (file.name for file in sorted(islice(path.rglob("*.*"), _LOOKED_AT)))
+    first = next((found for name in names if (found := _VALUES.search(name))), None)
+    if first is None:
+        return f"--values {path} is a folder, without a file of values to be seen."
+    return f"--values {path} is a folder. {_at_once(path / '**' / f'*{first[0]}')}"
 
 
 def _at_once(pattern: Path) -> str:
-    last = pattern.suffix.lower()
+    last = (pattern.with_suffix("") if pattern.suffix in _PACKED else pattern).suffix.lower()
     if last in (".csv", ".tsv", ".json", ".jsonl", ".ndjson"):
         query = f"SELECT * FROM {literal(pattern)}"
     else:
