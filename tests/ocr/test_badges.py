@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backfill.ocr.ink.bands import Band
+from backfill.ocr.ink.masks import Box
 from backfill.ocr.ink.preprocess import Ink
 from backfill.ocr.screen import checks
 from backfill.ocr.screen.layout import read_layout
@@ -392,3 +393,51 @@ def test_a_lone_letter_taller_than_its_line_is_a_ring(tall: float, is_doubted: b
     (marked,) = with_marks(entries, (), (), ink, boxes)
 
     assert (checks.TEXT_CUT_SHORT in marked.flags) is is_doubted
+
+
+_CHIP = (400.0, 0.0, 480.0, 26.0)
+
+
+@pytest.mark.parametrize(
+    ("chips", "texts", "pictures", "doubted"),
+    [
+        # Its word hangs at the rim, and is no text of the card: AVB.
+        ([168], {168: "AVB"}, [], [1]),
+        ([168], {168: "BYTE"}, [], [1]),
+        ([195], {}, [], [1]),
+        ([45, 195], {}, [], []),
+        ([195], {195: "Klar"}, [], []),
+        ([195], {}, [(420.0, 196.0, 446.0, 220.0)], []),
+        ([290], {290: "AVB"}, [], []),
+    ],
+    ids=["above a card", "another word", "unread", "on all", "known", "portraits", "below all"],
+)
+def test_a_chip_whose_word_no_card_has_is_asked_about(
+    chips: list[int], texts: dict[int, str], pictures: list[Box], doubted: list[int]
+) -> None:
+    entries = [
+        entry
+        for top in (50, 200)
+        for entry in _entries(
+            (f"{top // 10:02}:00", 10, top), (f"{top // 10 + 1:02}:00", 10, top + 30),
+            ("Vega Dunge", 120, top), ("Lerum, Ringgatan 4", 120, top + 30),
+        )
+    ]  # fmt: skip
+    blank = np.zeros((400, 500), dtype=np.uint8)
+    boxes = tuple((_CHIP[0], top, _CHIP[2], top + _CHIP[3]) for top in map(float, chips))
+    ink = Ink(
+        blank,
+        blank.astype(np.uint16),
+        1,
+        (),
+        12.0,
+        tuple(pictures),
+        boxes,
+    )
+    rows = tuple(tuple(_words([(text, 410, top + 3)])) for top, text in texts.items())
+    blind = [Band(0, 0, 1, 1, ()) for _row in rows]
+
+    marked = with_marks(entries, blind, rows, ink, ())
+
+    asked = [at for at, entry in enumerate(marked) if checks.UNKNOWN_TEXT in entry.flags]
+    assert asked == doubted

@@ -178,3 +178,20 @@ def test_a_text_above_the_heading_that_names_another_day_says_so(line: str, is_o
 
     assert evidence is not None
     assert shows_other_day(cells, evidence) is is_other
+
+
+@pytest.mark.parametrize("text", ["03/04/2025", "4/3/2025", "12/11/2025"])
+def test_a_date_of_digits_without_a_weekday_may_be_two_days(text: str) -> None:
+    with pytest.raises(DateFailure, match="which number is the month"):
+        resolve_date(_header(text), dt.date(2025, 3, 20))
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("Torsdag 03/04/2025", "2025-04-03"), ("25/04/2025", "2025-04-25"),
+        ("03.04.2025", "2025-04-03"), ("04/04/2025", "2025-04-04"), ("2025-04-03", "2025-04-03"),
+    ],
+)  # fmt: skip
+def test_a_date_of_digits_that_says_which_is_the_month_is_one(text: str, date: str) -> None:
+    assert resolve_date(_header(text), dt.date(2025, 4, 1)).date.isoformat() == date

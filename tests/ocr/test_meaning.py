@@ -71,6 +71,33 @@ def test_a_number_that_no_name_has_is_no_part_of_a_client(name: str, is_held: bo
     assert bool(_all_flags(_visit(title=f"{name} • Hemstädning"))) is is_held
 
 
+@pytest.mark.parametrize(
+    ("town", "is_cut"),
+    [
+        ("Göteb", True), ("Sundsv", True), ("Halms", True), ("Trollhätt", True),
+        ("Göteborg", False), ("Lund", False), ("Vinköl", False), ("Halmstadby", False),
+    ],
+)  # fmt: skip
+def test_a_town_whose_end_is_cut_away_is_held(town: str, is_cut: bool) -> None:
+    entry = card_of(
+        ("07:00", 10, 10), ("09:15", 10, 40), ("Ida Alm • Kontor", 120, 10),
+        (f"Ringgatan 4, {town}", 120, 45),
+    )  # fmt: skip
+
+    assert (checks.TEXT_CUT_SHORT in _all_flags(entry)) is is_cut
+
+
+@pytest.mark.parametrize("word", ["ca", "efter", "prel.", "från"])
+def test_a_word_above_the_times_in_their_column_is_no_part_of_the_client(word: str) -> None:
+    entry = card_of(
+        (word, 10, 10), ("07:00", 10, 36), ("09:15", 10, 62), ("Ida Alm • Kontor", 120, 10),
+        ("Ringgatan 4, Lerum", 120, 45),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+    assert word not in entry.title
+
+
 @pytest.mark.parametrize("job", ["Kontor", "Fönsterputs", "Inledande storstädning"])
 def test_a_job_in_the_place_of_a_street_is_held(job: str) -> None:
     entry = card_of(

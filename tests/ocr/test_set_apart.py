@@ -55,6 +55,7 @@ class List:
     pale_at: Sequence[int] = ()
     bare_at: Sequence[int] = ()
     jobs: Sequence[str] = JOBS
+    inks: Sequence[str] = ()
     pen: ImageDraw.ImageDraw = field(init=False)
     entries: list[Entry] = field(default_factory=list)
 
@@ -85,17 +86,24 @@ class List:
             word
             for row, text in enumerate(lines[: 2 if at in self.bare_at else 3])
             for word in self._line(
-                text, 90 + look.text_px, top + 45 * row, is_pale=at in self.pale_at
+                text,
+                90 + look.text_px,
+                top + 45 * row,
+                at if row < 2 else None,
+                is_pale=at in self.pale_at,
             )
         ]
         self.entries += read_layout(words).entries
         return bar
 
-    def _line(self, text: str, left: float, top: float, *, is_pale: bool) -> list[Word]:
+    def _line(
+        self, text: str, left: float, top: float, card: int | None = None, *, is_pale: bool
+    ) -> list[Word]:
         font, words = ImageFont.truetype(dejavu(), self.look.text_px), []
+        own = self.look.ink if card is None or not self.inks else self.inks[card]
         for part in text.split():
             box = self.pen.textbbox((left, top), part, font=font)
-            self.pen.text((left, top), part, "#8b8f94" if is_pale else self.look.ink, font)
+            self.pen.text((left, top), part, "#8b8f94" if is_pale else own, font)
             size = box[2] - box[0], box[3] - box[1]
             words.append(Word(part, box[0], box[1], *size, 96.0, 80.0 if is_pale else 200.0))
             left = box[2] + self.look.text_px * 0.4
@@ -156,6 +164,28 @@ def test_a_ground_of_a_colour_of_its_own_is_asked_about(look: Look) -> None:
     grounds = [look.page, look.page, look.page, "#a05060"]
 
     assert List(look, grounds=grounds).doubts() == [set(), set(), set(), {OTHER_COLOUR}]
+
+
+@looks
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("colour", ["#e02020", "#a07800", "#2255cc"])
+def test_a_text_of_a_colour_of_its_own_is_asked_about(look: Look, place: int, colour: str) -> None:
+    inks = [look.ink] * 4
+    inks[place] = colour
+
+    asked = [OTHER_COLOUR in doubts for doubts in List(look, inks=inks).doubts()]
+    assert asked == [at == place for at in range(4)]
+
+
+@looks
+@pytest.mark.parametrize("inks", [
+    ("#e02020",) * 4, ("#e02020", "#a07800", "#2255cc", "#207040"),
+    ("#e02020", "#e02020", "#2255cc", "#e02020"),
+], ids=["all cards'", "each card's own", "the job's"])  # fmt: skip
+def test_colours_of_texts_that_have_another_meaning_raise_no_doubt(
+    look: Look, inks: Sequence[str]
+) -> None:
+    assert not any(OTHER_COLOUR in doubts for doubts in List(look, inks=inks).doubts())
 
 
 @looks
@@ -300,6 +330,7 @@ PAGES = {"light": "#ffffff", "dark": "#14171c"}
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 @pytest.mark.parametrize("texts", [
     ("Mitt schema", "Hela teamet"), ("My shifts", "Whole team"), ("Mina", "Alla"),
+    ("Mina pass", "Lediga"), ("My jobs", "Open"), ("Mitt", "Kollegor"),
 ])  # fmt: skip
 @pytest.mark.parametrize("is_filled", [True, False], ids=["filled", "cut out of a track"])
 def test_a_switch_that_stands_at_everybodys_shifts_is_told_from_one_at_the_persons_own(

@@ -233,6 +233,7 @@ FUZZY_SIMILARITY_MIN = Likeness(0.82)  # A label,
 FUZZY_LETTERS_MIN = Count(5)  # which is so long at least,
 # in a client's title longer: a surname such as Kantor is no office (kontor).
 FUZZY_TITLE_LETTERS_MIN = Count(8)
+TORN_TOWN_MIN = Count(3)  # So many letters that a known town begins with are no other town.
 TORN_LETTERS_MIN = Count(5)  # So many letters that a job begins with are no client's name.
 SAME_TITLE = Likeness(0.8)  # Two readings of one title.
 
@@ -330,4 +331,6 @@ HATCHED = Share(0.15), Share(0.7)  # so much of so many rows and columns of its 
 MORE_HATCHED = Times(1.5)  # so many times as on any other card;
 OTHER_LOOK = Levels(24)  # its colour is another one from here on,
 SIGN_BEFORE = Letters(1.5)  # or a sign stands so near before its text.
+INK_LETTERS = Count(3)  # Of a word whose colour counts.
+INK_LEVELS = Levels(60)  # What is as dark as can be, when colours of texts are compared.
 SWITCHED = Levels(48)  # So far off the page's colour is the half of a switch that is filled.

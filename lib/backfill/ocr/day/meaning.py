@@ -7,15 +7,22 @@ images of a session are all there, meet one another and show the day's end.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.screen.captions import begins_with_sign
-from backfill.ocr.screen.checks import LABEL_UNKNOWN, NAMELESS, TITLE_UNSURE, UNKNOWN_TEXT
+from backfill.ocr.screen.checks import (
+    LABEL_UNKNOWN,
+    NAMELESS,
+    TEXT_CUT_SHORT,
+    TITLE_UNSURE,
+    UNKNOWN_TEXT,
+    known_words,
+)
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.text.lettering import clean_words
-from backfill.ocr.text.noise import words_of
+from backfill.ocr.text.noise import plain, words_of
 from backfill.ocr.text.vocabulary import ShiftType, find_labels, known_towns, load_vocabulary
 from backfill.ocr.words import BULLET
 
@@ -44,6 +51,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         or not _is_known_label(shift.raw_type_label)
         or _has_lost_its_head(entry.title)
     )
+    doubts += (TEXT_CUT_SHORT,) * _is_torn(plain(shift.city), known_words(), limits.TORN_TOWN_MIN)
     is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
     is_odd = (
@@ -102,11 +110,13 @@ def _glues_job(title: str) -> bool:
 def _has_torn_job(name: str) -> bool:
     """Whether a client is called as a job begins whose end was not read: Städse Ulla Alm."""
     known = {word for label in load_vocabulary().labels for word in label.words}
-    words = {fold_word(word) for word in clean_words(name)} - known
-    return any(
-        len(word) >= limits.TORN_LETTERS_MIN and any(job.startswith(word) for job in known)
-        for word in words
-    )
+    words = map(fold_word, clean_words(name))
+    return any(_is_torn(word, known, limits.TORN_LETTERS_MIN) for word in words)
+
+
+def _is_torn(word: str, whole: Collection[str], least: int) -> bool:
+    """Whether a word of so many letters is as known ones begin, and none of them."""
+    return len(word) >= least and word not in whole and any(w.startswith(word) for w in whole)
 
 
 def _is_known_label(label: str) -> bool:

@@ -99,6 +99,8 @@ def _doubts_aside(
     """
     if (meaning := _meaning_of(cell.text)) is not None:
         return (meaning,)
+    if _stands_above_times(cell, anchor, card, height):
+        return (UNKNOWN_TEXT,) * (len(plain(cell.text)) > 1)
     if _is_below_times(cell, anchor, card, height):
         is_known = is_noise(cell.text) or is_worn_state(cell.text)
         return (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > limits.SCRAP)
@@ -208,6 +210,18 @@ def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float)
             for other in card
             if other is not cell
         )
+    )
+
+
+def _stands_above_times(cell: Cell, anchor: Anchor, card: Sequence[Cell], height: float) -> bool:
+    """Whether a word stands above stacked times in their column, beside the title: ca 10:00."""
+    first = anchor.cells[0]
+    return (
+        anchor.is_stacked
+        and 0 < first.middle - cell.middle <= limits.STACK_PITCH * height
+        and abs(cell.left - first.left) < limits.SAME_EDGE * height
+        and cell.right <= anchor.right
+        and any(o.left > anchor.right and o.top < cell.middle < o.bottom for o in card)
     )
 
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from backfill.ocr import limits
 from backfill.ocr.ink.bands import Band
-from backfill.ocr.ink.masks import Box, Pixels, above, find_shapes
+from backfill.ocr.ink.masks import Box, Pixels, above, find_shapes, is_on
 from backfill.ocr.ink.preprocess import Ink
 from backfill.ocr.screen.checks import CANCELLED, TEXT_CUT_SHORT, UNKNOWN_TEXT, known_words
 from backfill.ocr.shift import Entry
 from backfill.ocr.text.cells import is_time_part
-from backfill.ocr.text.noise import is_noise, plain
+from backfill.ocr.text.noise import is_around, is_noise, is_worn_state, plain
 from backfill.ocr.text.timetext import is_number, is_unit
 from backfill.ocr.words import Rows, Word
 
@@ -81,10 +81,12 @@ def with_marks(
         for band, row in zip(bands, rows, strict=True)
         if row and _ends_in_sliver(band, row[-1], ink.letter_px)
     }
+    odd = _with_odd_chips(entries, words, ink)
     return tuple(
         _flagged(
             entry,
-            (CANCELLED,) * any(word in struck for word in entry.words)
+            (UNKNOWN_TEXT,) * (entry in odd)
+            + (CANCELLED,) * any(word in struck for word in entry.words)
             + (TEXT_CUT_SHORT,) * any(word in slivers for word in entry.words)
             + (UNKNOWN_TEXT,) * _has_words_on_chip(entry, ink.chips)
             + (TEXT_CUT_SHORT,) * any(_is_cut_by(w, b, reach) for w in entry.words for b in shapes)
@@ -94,6 +96,34 @@ def with_marks(
         )
         for entry in entries
     )
+
+
+def _with_odd_chips(entries: Sequence[Entry], words: Sequence[Word], ink: Ink) -> list[Entry]:
+    """Return the entries with a chip whose words none of them has, or none was read of.
+
+    Chips without words on several cards are part of how they look; portraits side by side are none.
+    """
+    used = {word for entry in entries for word in entry.words}
+    odd: list[Entry] = []
+    bare: list[Entry] = []
+    for chip in ink.chips:
+        top, bottom = chip[1] - ink.letter_px, chip[3] + ink.letter_px
+        beside = [
+            entry
+            for entry in entries
+            if any(top < word.bottom and word.top < bottom for word in entry.words)
+        ]
+        inside = [word for word in words if _is_on(word, chip)]
+        if any(word not in used and _may_be_a_state(word.text) for word in inside):
+            odd += beside
+        elif not inside and not any(is_on(picture, chip) for picture in ink.pictures):
+            bare += beside
+    return odd + (bare if len(bare) == 1 else [])
+
+
+def _may_be_a_state(text: str) -> bool:
+    is_known = is_worn_state(text) or is_around(text)
+    return len(plain(text)) > limits.SCRAP and _says_something(text) and not is_known
 
 
 def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:

@@ -33,12 +33,14 @@ _Colour = npt.NDArray[np.int16]
 class _Look:
     """How one client's card looks: its ground, what is in the column of bars, its job.
 
+    `ink` is the most colourful of its texts' colours, as they differ from the ground.
     `signs` are the boxes of what is no word left of its lines, `sign` is that right before one.
     `hatched`: of its rows or columns, in how many much beside text is of another colour.
     Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
     """
 
     colours: _Colour
+    ink: _Colour
     signs: tuple[Box, ...]
     sign: Box | None
     job: str
@@ -135,15 +137,21 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) 
     others = [other for other in looks if other is not own]
     if own is None or len(others) < limits.FEWEST_ALIKE:
         return ()
-    are_alike = all(is_near(other.colours, others[0].colours) for other in others)
-    is_unlike = difference(own.colours, others[0].colours) >= limits.OTHER_LOOK
+    is_unlike = any(
+        all(is_near(told, rest[0]) for told in rest)
+        and difference(mine, rest[0]) >= limits.OTHER_LOOK
+        for mine, rest in (
+            (own.colours, [other.colours for other in others]),
+            (own.ink, [other.ink for other in others]),
+        )
+    )
     jobs = {other.job for other in others}
     is_told = not is_motley and (own.job in jobs or len(jobs) > 1)
     # What a JPEG smears beside text is smeared on all cards.
     least = max(limits.HATCHED[1], *(limits.MORE_HATCHED * other.hatched for other in others))
     is_hatched = own.hatched > least
     return (
-        *(OTHER_COLOUR,) * ((are_alike and is_unlike and is_told) or is_hatched),
+        *(OTHER_COLOUR,) * ((is_unlike and is_told) or is_hatched),
         *(SIGN_BEFORE,)
         * (own.sign is not None and not any(o.has_sign_like(own.sign) for o in others)),
     )
@@ -163,7 +171,22 @@ def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
     job = main_label(labels).display if labels else ""
     hatched = _hatched(entry.words, part, ground)
     signs, sign = _signs(entry.words, scene)
-    return _Look(np.concatenate((ground, bar)), signs, sign, job, hatched)
+    ink = _ink(entry.words, scene, ground)
+    return _Look(np.concatenate((ground, bar)), ink, signs, sign, job, hatched)
+
+
+def _ink(words: Sequence[Word], scene: Scene, ground: _Colour) -> _Colour:
+    """Return by how much each colour of the most colourful word differs from its ground.
+
+    In levels of a text that differs by `INK_LEVELS` where it does most: bold or thin, it is one.
+    """
+    found = [np.zeros(3, dtype=np.float64)]
+    for word in words:
+        off = part_behind(scene, (word,)).reshape(-1, 3).mean(axis=0) - ground
+        most = np.abs(off).max()
+        if sum(map(str.isalnum, word.text)) >= limits.INK_LETTERS and most > limits.OTHER_COLOUR:
+            found.append(limits.INK_LEVELS * off / most)
+    return max(found, key=np.ptp).astype(np.int16)
 
 
 def _hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> float:
@@ -204,8 +227,9 @@ def _signs(words: Sequence[Word], scene: Scene) -> tuple[tuple[Box, ...], Box | 
 
 
 def shows_everybody(rows: Rows, entries: Sequence[Entry], scene: Scene) -> bool:
-    """Whether a switch above the cards stands at everybody's shifts, as its halves' grounds tell.
+    """Whether a switch above the cards stands at others' shifts, as its halves' grounds tell.
 
+    One half says everybody, or the other one says the person's own, and the first is another's.
     The half that is on is filled with a strong colour, or cut out of what the other one lies on.
     """
     end = min((word.top for entry in entries for word in entry.words), default=0.0)
@@ -216,7 +240,11 @@ def shows_everybody(rows: Rows, entries: Sequence[Entry], scene: Scene) -> bool:
         ]
         # The bars of a signal, beside the clock of the phone, may be read as "all".
         has_clock = any(parse_clock(word.text) for other in (row, *beside) for word in other)
-        if has_clock or not is_like(text, words_of("everybody"), limits.SIMILAR_MEANING):
+        is_half = len(plain(text)) > limits.SCRAP and not any(map(str.isdigit, text))
+        is_others = is_like(text, words_of("everybody"), limits.SIMILAR_MEANING) or (
+            is_half and any(plain(other[0].text) in words_of("own") for other in beside)
+        )
+        if has_clock or not is_others:
             continue
         level = slice(int(row[0].top / limits.SHRINK), int(row[0].bottom / limits.SHRINK) + 1)
         page = commonest(scene.colours[level, :2])

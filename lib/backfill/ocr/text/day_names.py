@@ -58,7 +58,8 @@ def exactly(letters: str, kind: str) -> int | None:
 
 def is_day_first(text: str) -> bool:
     """Whether a date's weekday is named in a language that writes the day before the month."""
-    return not any(plain(token) in _english_days() for token in TOKEN.findall(text))
+    days = [plain(token) for token in TOKEN.findall(text) if weekday_of(token) is not None]
+    return bool(days) and not _english_days() & {*days}
 
 
 @functools.cache
