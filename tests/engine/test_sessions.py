@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import socket
+import threading
 from urllib.parse import quote
 
 import psycopg
@@ -260,3 +262,28 @@ class OtherDatabase:
         self._bench.connection.execute(
             sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._name))
         )
+
+
+@pytest.mark.parametrize("wanted", ["read-only", "standby"])
+def test_a_server_that_is_another_than_the_address_asks_for_is_told_as_one_that_answers(
+    bench: Bench, wanted: str
+) -> None:
+    with pytest.raises(DatabaseUnreachable, match="The server answers, and does not let"):
+        connect(make_conninfo(bench.dsn, target_session_attrs=wanted)).close()
+
+
+def test_a_server_without_encryption_is_told_as_one_that_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            channel, _ = server.accept()
+            with channel:
+                channel.recv(8)  # what asks for encryption
+                channel.sendall(b"N")
+
+        answering = threading.Thread(target=refuse)
+        answering.start()
+        dsn = f"host=127.0.0.1 port={server.getsockname()[1]} dbname=d sslmode=require"
+        with pytest.raises(DatabaseUnreachable, match="The server answers, and does not let"):
+            connect(f"{dsn} gssencmode=disable")
+        answering.join()

@@ -61,7 +61,9 @@ _IS_FULL = re.compile(
 )
 #: A severity, in the server's language: the server, or a pooler, has answered. Or it asked for a
 #: password that nobody has given.
-_LETS_NOBODY_IN = re.compile(r"failed: \w+:  |fe_sendauth")
+_LETS_NOBODY_IN = re.compile(
+    r"failed: \w+:  |fe_sendauth|does not support SSL|is (?:not )?(?:read-only|in hot standby)"
+)
 #: Classes of errors of a server that is there: no room, a limit, its own files.
 _OF_ROOM_AND_LIMITS = ("53", "54", "58")
 #: What mends them, by SQLSTATE, where the server has no hint of its own.
