@@ -33,14 +33,13 @@ _Colour = npt.NDArray[np.int16]
 class _Look:
     """How one client's card looks: its ground, what is in the column of bars, its job.
 
-    `ink` is the most colourful of its texts' colours, as they differ from the ground.
+    `colours` are two, each told on its own: of ground and bar, and of the most colourful text.
     `signs` are the boxes of what is no word left of its lines, `sign` is that right before one.
     `hatched`: of its rows or columns, in how many much beside text is of another colour.
     Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
     """
 
-    colours: _Colour
-    ink: _Colour
+    colours: tuple[_Colour, _Colour]
     signs: tuple[Box, ...]
     sign: Box | None
     job: str
@@ -138,12 +137,8 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) 
     if own is None or len(others) < limits.FEWEST_ALIKE:
         return ()
     is_unlike = any(
-        all(is_near(told, rest[0]) for told in rest)
-        and difference(mine, rest[0]) >= limits.OTHER_LOOK
-        for mine, rest in (
-            (own.colours, [other.colours for other in others]),
-            (own.ink, [other.ink for other in others]),
-        )
+        all(is_near(told, first) for told in rest) and difference(mine, first) >= limits.OTHER_LOOK
+        for mine, first, *rest in zip(own.colours, *(o.colours for o in others), strict=True)
     )
     jobs = {other.job for other in others}
     is_told = not is_motley and (own.job in jobs or len(jobs) > 1)
@@ -171,8 +166,8 @@ def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
     job = main_label(labels).display if labels else ""
     hatched = _hatched(entry.words, part, ground)
     signs, sign = _signs(entry.words, scene)
-    ink = _ink(entry.words, scene, ground)
-    return _Look(np.concatenate((ground, bar)), ink, signs, sign, job, hatched)
+    colours = np.concatenate((ground, bar)), _ink(entry.words, scene, ground)
+    return _Look(colours, signs, sign, job, hatched)
 
 
 def _ink(words: Sequence[Word], scene: Scene, ground: _Colour) -> _Colour:
