@@ -246,3 +246,16 @@ def test_starts_with_text_beside_them_are_no_scale() -> None:
     lines += [("Vega Dunge • Skola", 100, 120.0 * hour) for hour in (7, 8, 9)]
 
     assert len(read_layout([w for line in lines for w in words_at(*line)]).lone_times) == 3
+
+
+@pytest.mark.parametrize("dash", [" – ", "–", " - "])
+@pytest.mark.parametrize("step", [1, 3])
+def test_ranges_that_begin_evenly_are_no_scale_behind_their_first_word(
+    dash: str, step: int
+) -> None:
+    lines: list[Line] = []
+    for place in range(3):
+        hour, top = 8 + step * place, 10.0 + 140 * place
+        lines += [(f"{hour:02}:00{dash}{hour:02}:45", 0, top), ("Vega Dunge • Skola", 0, top + 30)]
+
+    assert len(_entries(lines)) == 3

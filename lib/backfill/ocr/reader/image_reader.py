@@ -30,7 +30,7 @@ from backfill.ocr.reader.looks import (
     rows_of_names,
     show,
 )
-from backfill.ocr.screen.checks import FAINT_TEXT, WHOSE
+from backfill.ocr.screen.checks import FAINT_TEXT, SMALL_LETTERS, WHOSE
 from backfill.ocr.screen.list_end import uncut
 from backfill.ocr.screen.marks import holds_faint_text, strokes_over, with_marks
 from backfill.ocr.screen.reading import ImageReading, SecondCost, Tail
@@ -93,7 +93,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     if min(height, width) < limits.SMALLEST_PX:
         return ImageReading("", width, height, (), ())
     frame = find_frame(pixels) or Frame(0, 0, width, height)
-    pixels, grey, shrink = _shrink(
+    pixels, grey, scale = _scaled(
         np.ascontiguousarray(pixels[frame.top : frame.bottom, frame.left : frame.right])
     )
     top = header_bottom(pixels)
@@ -113,15 +113,16 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     rows, view, second = yield from _looked_at(ink, bands, sheet, reader)
     unsaid = _without_read(all_bands, bands, rows, view.entries)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
-    words = tuple(_grow(word, shrink, frame) for row in rows for word in row)
+    words = tuple(_unscaled(word, scale, frame) for row in rows for word in row)
     unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     whole = uncut(view.entries, is_ended=unseen.tail != Tail.EDGE, is_begun=view.date is not None)
     marked = with_marks(whole, bands, rows, ink, scene.inked, strokes)
     entries = tuple(
-        replace(entry, words=tuple(_grow(word, shrink, frame) for word in entry.words))
+        replace(entry, words=tuple(_unscaled(word, scale, frame) for word in entry.words))
         for entry in with_set_apart(marked, scene, sheet.bars, rows)
     )
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
+    flags += (SMALL_LETTERS,) * (bool(entries) and ink.letter_px < scale * limits.TOLD_LETTERS)
     flags += (WHOSE,) * shows_everybody(rows, view.entries, scene)
     hidden = tuple(one for one in unseen.hidden if one.doubt not in view.flags)
     return ImageReading(
@@ -185,30 +186,38 @@ def _without_read(
     return [band for band in all_bands if band not in read]
 
 
-def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
-    """Return the picture in colours and in grey, and the factor by which both were made smaller.
+def _scaled(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
+    """Return the picture in colours and in grey, and the factor by which both were scaled.
 
-    The shorter side is at most as long as is of use. Colours only tell bars and header.
+    The shorter side is at most as long as is of use, and no letters are smaller than readers want
+    them. Colours only tell bars and header.
     """
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     short, long = sorted(pixels.shape[:2])
     working_px = (
         limits.WORKING_PX_TABLET if short > limits.TWO_COLUMNS * long else limits.WORKING_PX
     )
-    shrink = min(1.0, working_px / short)
-    if shrink == 1.0:
-        return pixels, grey, shrink
-    size = (round(pixels.shape[1] * shrink), round(pixels.shape[0] * shrink))
-    colours = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
-    grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return colours, grey, shrink
+    scale = min(1.0, working_px / short)
+    if short <= limits.SMALL_PICTURE:
+        large = _resized(grey, limits.ENLARGE, cv2.INTER_CUBIC)
+        if find_ink(large).letter_px < limits.ENLARGE * limits.SMALL_LETTERS:
+            return _resized(pixels, limits.ENLARGE, cv2.INTER_NEAREST), large, limits.ENLARGE
+    if scale == 1.0:
+        return pixels, grey, scale
+    colours = _resized(pixels, scale, cv2.INTER_NEAREST)
+    return colours, _resized(grey, scale, cv2.INTER_AREA), scale
 
 
-def _grow(word: Word, shrink: float, frame: Frame) -> Word:
+def _resized(pixels: Pixels, scale: float, method: int) -> Pixels:
+    size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=method), dtype=np.uint8)
+
+
+def _unscaled(word: Word, scale: float, frame: Frame) -> Word:
     """Return the word with its box in pixels of the image as it was given, its frame as well."""
-    if shrink == 1.0 and not (frame.left or frame.top):
+    if scale == 1.0 and not (frame.left or frame.top):
         return word
     left, top, width, height = (
-        round(number / shrink, 1) for number in (word.left, word.top, word.width, word.height)
+        round(number / scale, 1) for number in (word.left, word.top, word.width, word.height)
     )
     return replace(word, left=frame.left + left, top=frame.top + top, width=width, height=height)

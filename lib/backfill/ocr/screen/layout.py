@@ -40,7 +40,7 @@ from backfill.ocr.text.noise import (
     is_tab,
     is_worn_state,
 )
-from backfill.ocr.text.timetext import parse_duration
+from backfill.ocr.text.timetext import parse_duration, parse_range
 from backfill.ocr.text.vocabulary import find_labels
 from backfill.ocr.words import Word
 
@@ -107,7 +107,7 @@ def _beside_scale(words: list[Word], height: float) -> tuple[list[Cell], list[Ce
     """Return the cells but those of a scale of hours and of times of sending, and the scale's."""
     whole = make_cells(words)
     # A card's text may follow an hour as closely as its next word would; a range's end is none.
-    firsts = [Cell(cell.words[:1]) for cell in whole]
+    firsts = [cell if parse_range(cell.text) else Cell(cell.words[:1]) for cell in whole]
     found = (hours_of_scale(cells, height) for cells in (whole, firsts))
     if scale := max(found, key=len):
         hours = {word for cell in scale for word in cell.words}
