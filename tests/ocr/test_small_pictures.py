@@ -56,7 +56,7 @@ COLOURS = [("#ffffff", "#222222"), ("#10141a", "#e8eaee")]
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize(("page", "ink"), COLOURS)
-@pytest.mark.parametrize("letter_px", [15, 18])
+@pytest.mark.parametrize("letter_px", [16, 17, 20])
 def test_a_picture_made_small_says_what_it_said_at_its_size(
     engine: Engine, letter_px: int, page: str, ink: str, how: Image.Resampling
 ) -> None:

@@ -122,7 +122,8 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         for entry in with_set_apart(marked, scene, sheet.bars, rows)
     )
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
-    flags += (SMALL_LETTERS,) * (bool(entries) and ink.letter_px < scale * limits.TOLD_LETTERS)
+    is_small = scale > 1 and ink.letter_px < limits.TOLD_LETTERS
+    flags += (SMALL_LETTERS,) * (is_small and bool(entries))
     flags += (WHOSE,) * shows_everybody(rows, view.entries, scene)
     hidden = tuple(one for one in unseen.hidden if one.doubt not in view.flags)
     return ImageReading(
