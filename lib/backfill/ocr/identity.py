@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 SEPARATOR = "|"
 # Folded; OCR.md §6 lists them. The display side uses the same list through the vocabulary.
@@ -30,6 +31,7 @@ def fold_word(text: str) -> str:
     return _NOT_ALPHANUMERIC.sub("", fold_text(text))
 
 
+@lru_cache(maxsize=4096)
 def fold_place(text: str) -> str:
     """Fold a part of an address so that letters and digits of one shape become one."""
     return _NOT_ALPHANUMERIC.sub("", fold_text(text).translate(_LOOKALIKES))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from backfill.ocr import limits
-from backfill.ocr.ink.masks import Pixels
+from backfill.ocr.ink.masks import Pixels, differs
 
 
 class Frame(NamedTuple):
@@ -31,8 +30,7 @@ def find_frame(colours: Pixels) -> Frame | None:
     at both its ends; 3. outside that block nothing is drawn but at the very top.
     """
     height, width = colours.shape[:2]
-    off = cv2.absdiff(colours, np.full_like(colours, colours[-1, 0])).max(axis=2)
-    off = off > limits.OTHER_COLOUR
+    off = differs(colours, colours[-1, 0], limits.OTHER_COLOUR).view(np.bool_)
     columns = np.flatnonzero(off.mean(axis=0) >= limits.FRAMED_TALL)
     if not columns.size:
         return None

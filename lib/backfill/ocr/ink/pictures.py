@@ -186,9 +186,8 @@ def _find_pictures(
 ) -> tuple[Boxes, list[Box], list[Box]]:
     """Return the boxes of solid shapes of a portrait's size, of chips, and of blocks."""
     few, full = halved(grey), halved(colours)
-    sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
-    nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
-    dark = (nearest > limits.PICTURE_CONTRAST).astype(np.uint8)
+    sheet, cards = (cv2.absdiff(few, np.full(4, float(level))) for level in _backgrounds(few))
+    dark = above(np.asarray(cv2.min(sheet, cards), dtype=np.uint8), limits.PICTURE_CONTRAST)
     pale = both(_differs(full, unit), _is_rare(full, few))
     gaudy = above(chroma(full), limits.CHROMA)
     thick = max(3, round(limits.THICKER_THAN_STROKES * unit / 2))
@@ -278,8 +277,7 @@ def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
         if counts[level] < limits.RARE * grey.size:
             break
         counts[max(0, level - 3) : level + 4] = 0
-        is_level = cv2.absdiff(grey, np.full_like(grey, level)) <= 1
-        some = np.flatnonzero(is_level)[::16]
+        some = np.flatnonzero(cv2.absdiff(grey, np.full(4, float(level))) <= 1)[::16]
         usual = np.median(colours.reshape(-1, 3)[some], axis=0).astype(np.uint8)
         rare = both(rare, differs(colours, usual, limits.PALE_CONTRAST))
     return rare

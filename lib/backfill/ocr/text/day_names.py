@@ -36,6 +36,7 @@ def day_of(text: str) -> int | None:
     return int(digits) if digits.isdecimal() and 1 <= int(digits) <= 31 else None
 
 
+@functools.lru_cache(maxsize=4096)
 def index_of(token: str, kind: str) -> int | None:
     """Return the index of the weekday or month that the token is, exactly or nearly."""
     letters = plain(token)

@@ -189,12 +189,13 @@ def _fuzzy_matches(folded: Sequence[str]) -> list[LabelMatch]:
         if len(joined := "".join(folded[start:stop])) >= limits.FUZZY_LETTERS_MIN
     ]
     for label in load_vocabulary().labels:
-        if len(label.joined) < limits.FUZZY_LETTERS_MIN:
+        known = label.joined
+        if len(known) < limits.FUZZY_LETTERS_MIN:
             continue
         for start, stop, joined in spans:
             if abs(stop - start - len(label.words)) > 1:
                 continue
-            if score := likeness(joined, label.joined, limits.FUZZY_SIMILARITY_MIN):
+            if score := likeness(joined, known, limits.FUZZY_SIMILARITY_MIN):
                 scored.append((score, LabelMatch(start, stop, label, is_exact=False)))
     scored.sort(key=lambda pair: (-pair[0], pair[1].start, pair[1].stop, pair[1].label.joined))
     return [match for _, match in scored]
