@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.screen.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times, is_doubtful
+from backfill.ocr.screen.checks import (
+    ADDRESS_UNSURE,
+    TITLE_UNSURE,
+    UNKNOWN_TEXT,
+    check_times,
+    is_doubtful,
+)
 from backfill.ocr.screen.layout import Layout, read_layout
 from backfill.ocr.text.timetext import cut_duration
 from backfill.ocr.words import Word
@@ -34,6 +40,18 @@ def test_a_misread_duration_below_another_is_no_part_of_the_title(
     _first, second = _two_cards(length).entries
 
     assert (second.title, second.duration_minutes) == ("Rast", minutes)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("08:00", "08:45?"), ("08:00?", "08:45"), ("08:00–08:45 ?", "")]
+)
+def test_times_that_the_app_asks_about_itself_are_asked_about(start: str, end: str) -> None:
+    told = [word for word in _card(478, start, end, "Lunch", "45m") if word.text]
+
+    (asked,) = read_layout(told).entries
+
+    assert (asked.start, asked.end) == ("08:00", "08:45")
+    assert UNKNOWN_TEXT in asked.flags
 
 
 def test_a_state_below_a_range_is_no_part_of_the_title() -> None:

@@ -60,7 +60,8 @@ def sorted_cells(
     of title or address, known noise, a picture, or a doubt.
     """
     own = [cell for cell in card if not _heads_others(cell.text)]
-    flags = (HALF_OF_DAY,) * anchor.is_half_guessed + (UNKNOWN_TEXT,) * (len(own) < len(card))
+    is_told = len(own) == len(card) and not any("?" in cell.text for cell in anchor.cells)
+    flags = (HALF_OF_DAY,) * anchor.is_half_guessed + (UNKNOWN_TEXT,) * (not is_told)
     kept: list[Cell] = []
     unread: list[Cell] = []
     for cell in join_lengths(_without_pictures(_by_column(own, anchor), height), height):
