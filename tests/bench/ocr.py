@@ -14,7 +14,15 @@ from pathlib import Path
 from tests.bench import others
 from tests.bench.figure import Figure
 from tests.bench.ocr_changed import keep_outcomes
-from tests.bench.ocr_quality import MEMORY, SHARED_ENV, goals, shared_sessions, tallies, tell
+from tests.bench.ocr_quality import (
+    MEMORY,
+    SHARED_ENV,
+    goals,
+    made_small,
+    shared_sessions,
+    tallies,
+    tell,
+)
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.ocr_truth import Tally, TrueSession
 from tests.bench.pages import (
@@ -63,6 +71,9 @@ def main() -> None:
         help="of strange sets",
     )  # fmt: skip
     parser.add_argument("--outcomes", type=Path, help="file for tests.bench.ocr_changed")
+    parser.add_argument(
+        "--made-small", type=float, default=1.0, metavar="SHARE", help="of the sides, shared sets"
+    )
     parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
@@ -94,6 +105,8 @@ def _shared_sessions(options: argparse.Namespace) -> list[TrueSession]:
     sessions = shared_sessions(options.shared)
     if not sessions:
         _say(f"sets from elsewhere left out: name their folder, --shared DIR or ${SHARED_ENV}")
+    if options.made_small < 1:
+        return [made_small(session, options.made_small) for session in sessions]
     return sessions
 
 

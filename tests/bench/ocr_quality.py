@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
 from tests.bench.figure import Figure
 from tests.bench.ocr_remember import RememberingChoice
 from tests.bench.ocr_truth import HEAD, Tally, TrueSession, judge, lines_of, load_truth, misses_of
@@ -33,6 +36,17 @@ def shared_sessions(folder: str | None) -> list[TrueSession]:
         if folder or SHARED_ENV in os.environ
         else []
     )
+
+
+def made_small(session: TrueSession, share: float) -> TrueSession:
+    """Return a session with pictures of that share of their sides, as a messenger makes them."""
+    images = []
+    for image in session.images:
+        view = Image.open(io.BytesIO(image.data)).convert("RGB")
+        buffer = io.BytesIO()
+        view.resize((int(view.width * share), int(view.height * share))).save(buffer, "PNG")
+        images.append(replace(image, data=buffer.getvalue()))
+    return replace(session, images=tuple(images))
 
 
 def tallies(sessions: Iterable[TrueSession], choice: EngineChoice) -> dict[str, Tally]:

@@ -13,7 +13,7 @@ from backfill.ocr.text.dates import DateEvidence
 from backfill.ocr.words import Word, span_of
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "65"
+READER_VERSION = "66"
 
 
 class Tail(StrEnum):
