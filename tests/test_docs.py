@@ -92,7 +92,14 @@ def test_every_option_that_is_named_exists(document: str) -> None:
     foreign = {"--test-dsn"}  # pytest's, from conftest.py
     foreign |= {"--user", "--now"}  # of systemctl
     foreign |= {"--a"}  # what is refused
-    foreign |= {"--shared", "--parts", "--strange", "--first-strange", "--misses"}  # of bench.ocr
+    foreign |= {
+        "--shared",
+        "--parts",
+        "--strange",
+        "--first-strange",
+        "--misses",
+        "--made-small",
+    }  # of bench.ocr
     foreign |= {"--memory-sessions", "--halves"}
     foreign |= {"--groups", "--rows", "--rounds"}  # of tests.bench
     foreign |= {"--port", "--nworkers", "--nthreads"}  # of dask scheduler and dask worker
