@@ -86,7 +86,7 @@ def test_notebooks_that_can_not_be_copied_are_copied_elsewhere_by_what_is_printe
     machine: Typed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(lab, "_database", lambda _terminal: contextlib.nullcontext())
-    monkeypatch.setattr(lab, "_run", lambda _command, _given: 0)
+    monkeypatch.setattr(lab, "_run", lambda *_given: 0)
     (tmp_path / "a file").touch()
 
     refused = machine.type("lab", "--notebooks-dir", str(tmp_path / "a file"))
