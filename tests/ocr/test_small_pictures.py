@@ -17,6 +17,8 @@ LARGE_PX = 48
 NAMES = ("Håkan Hammarmyr", "Vilma Sköldmans", "Emmy Ommermyra")
 TIMES = ("07:15 – 08:40", "09:30 – 11:10", "14:05 – 15:50")
 STREETS = ("Tallmossevägen 99b, Askim", "Ängsullsgränd 69, Onsala", "Åmynnestigen 8b, Särö")
+HOW = [Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.BILINEAR]
+COLOURS = [("#ffffff", "#222222"), ("#10141a", "#e8eaee")]
 
 
 @pytest.fixture(scope="module")
@@ -46,33 +48,39 @@ def _screen(letter_px: int, page: str, ink: str, how: Image.Resampling) -> bytes
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module")
+def whole(engine: Engine) -> dict[str, ImageReading]:
+    """What the day says at its own size, by the page's colour."""
+    how = Image.Resampling.BOX
+    return {page: read_image(_screen(LARGE_PX, page, ink, how), engine) for page, ink in COLOURS}
+
+
 def _texts(reading: ImageReading) -> list[tuple[str, ...]]:
     return [(e.start, e.end, e.title, e.address) for e in reading.entries]
 
 
-HOW = [Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.BILINEAR]
-COLOURS = [("#ffffff", "#222222"), ("#10141a", "#e8eaee")]
-
-
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize(("page", "ink"), COLOURS)
-@pytest.mark.parametrize("letter_px", [16, 17, 20])
+@pytest.mark.parametrize("letter_px", [16, 20])
 def test_a_picture_made_small_says_what_it_said_at_its_size(
-    engine: Engine, letter_px: int, page: str, ink: str, how: Image.Resampling
+    engine: Engine,
+    whole: dict[str, ImageReading],
+    letter_px: int,
+    page: str,
+    ink: str,
+    how: Image.Resampling,
 ) -> None:
-    whole = read_image(_screen(LARGE_PX, page, ink, how), engine)
-
     small = read_image(_screen(letter_px, page, ink, how), engine)
 
-    assert [text[2] for text in _texts(whole)] == [f"{name} • Hemstädning" for name in NAMES]
-    assert _texts(small) == _texts(whole)
+    assert [text[2] for text in _texts(whole[page])] == [f"{name} • Hemstädning" for name in NAMES]
+    assert _texts(small) == _texts(whole[page])
     assert SMALL_LETTERS not in small.flags
     assert max(word.right for word in small.words) <= small.width
 
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize(("page", "ink"), COLOURS)
-@pytest.mark.parametrize("letter_px", [8, 10])
+@pytest.mark.parametrize("letter_px", [10])
 def test_of_letters_too_small_to_tell_apart_a_person_is_asked(
     engine: Engine, letter_px: int, page: str, ink: str, how: Image.Resampling
 ) -> None:
