@@ -69,7 +69,7 @@ def _refused_rows(body: str, detail: str, here: World) -> None:
         for row in skipped:
             says(row[2], detail)
         for key in keys:
-            says(ended.messages, f"skipped {key}")
+            says(ended.messages, f" {key}: database_error")
         count = "SELECT count(*) FROM events WHERE start_at_utc = %s + id::bigint * 60000"
         equal("rows written", world.scalar(count, NOON_UTC_MS), MANY_ROWS - 3)
         left = "SELECT id FROM events WHERE start_at_utc IS NULL ORDER BY id"
