@@ -39,7 +39,7 @@ def narrow(
     try:
         with psycopg.connect(dsn, autocommit=True, client_encoding="UTF8") as connection:
             connection.execute("CREATE TABLE lake (id text PRIMARY KEY, name text, near text)")
-            word = WORDS.get(encoding, "tarn")
+            word = WORDS[encoding]
             connection.execute(
                 "INSERT INTO lake (id, near) VALUES ('1', %s), ('2', NULL), ('3', 'x'), (%s, NULL)",
                 [word] * 2,
@@ -107,23 +107,3 @@ def test_a_name_of_other_letters_is_refused_in_a_sentence(narrow: Tables, tmp_pa
         code, summary = command(narrow, tmp_path, *words)
         assert (code, summary["status"]) == (2, "refused"), summary
         assert "no such letter" in summary["error"] or "no run" in summary["error"]
-
-
-@pytest.mark.parametrize("encoding", ["SQL_ASCII"])
-def test_a_row_that_holds_bytes_of_no_letters_is_there_and_left_as_it_is(narrow: Tables) -> None:
-    narrow.make("SET client_encoding = 'SQL_ASCII'")
-    narrow.connection.execute(b"UPDATE lake SET name = E'\\xe5\\xff' WHERE id IN ('1', '2')")
-    narrow.make("RESET client_encoding")
-    rows = pd.DataFrame({"id": ["1", "2", "3", "9"], "name": ["a", "b", "c", "d"]})
-
-    run = narrow.fill(rows, "lake", "name", overwrite=True)
-    run.apply()
-
-    skips = run.skips.set_index("key")
-    assert skips["reason"].to_dict() == {
-        **{"1": "invalid_value", "2": "invalid_value"},
-        "9": "missing_row",
-    }
-    assert "what the row holds can not be read" in skips.loc["1", "detail"]
-    held = narrow.rows("SELECT id, encode(name::bytea, 'hex') FROM lake WHERE name > '' ORDER BY 1")
-    assert held == [("1", "e5ff"), ("2", "e5ff"), ("3", "63")]

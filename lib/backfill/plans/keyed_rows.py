@@ -219,16 +219,11 @@ class KeyedRows:
                 yield (row, key, there, next(bad, 0) if there else None, *values)
 
     def _tried(
-        self,
-        given: Mapping[str, pa.Array],
-        row: int,
-        sources: tuple[CatalogColumn, ...],
-        *,
-        with_values: bool = True,
+        self, given: Mapping[str, pa.Array], row: int, sources: tuple[CatalogColumn, ...]
     ) -> list[Sequence[Any]] | None:
         """Return what `_ask` finds for one row, None where the server refuses it."""
         answers = in_bulk(
-            lambda _low, _high: self._ask(given, row, row + 1, sources, with_values=with_values),
+            lambda _low, _high: self._ask(given, row, row + 1, sources),
             1,
             lambda _row, _words: None,
         )
@@ -240,10 +235,7 @@ class KeyedRows:
         low: int,
         high: int,
         sources: tuple[CatalogColumn, ...],
-        *,
-        with_values: bool = True,
     ) -> list[Sequence[Any]]:
-        columns = (*self._table.sources, *self._table.targets)
         names = [column.name for column in (*self._match.keys, *sources)]
         parameters = {
             f"p{index}": pack_texts(given[name].slice(low, high - low)).whole
@@ -262,7 +254,7 @@ class KeyedRows:
                 sql.Identifier(self._table.key.columns[0].name)
             ),
             differing=self._differing(sources, places[keys:]),
-            columns=columns_sql("t", columns) if with_values else sql.NULL,
+            columns=columns_sql("t", (*self._table.sources, *self._table.targets)),
             arrays=sql.SQL(", ").join(
                 sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in parameters
             ),
@@ -318,10 +310,6 @@ class KeyedRows:
         for row in (row for row in range(rows) if not there[row]):
             keys[row], skips[row] = asked[row], SkipReason.MISSING_ROW.value
             details[row] = refused.get(row, "")
-            found = self._tried(given, row, (), with_values=False) if row in refused else None
-            if found and found[0][2]:  # bytes of which a database in SQL_ASCII makes no letters
-                skips[row] = SkipReason.INVALID_VALUE.value
-                details[row] = f"what the row holds can not be read: {details[row]}"
         sources = [column.name for column in self._table.sources]
         for row in (row for row in range(rows) if there[row] and differing[row] is not None):
             name = self._match.sources[differing[row]].name
